@@ -1,8 +1,8 @@
 """Statements and log entries: the formats that centers sign, log, relay and verify.
 
 A *statement* says one thing about a release, a namespace or a key. Its canonical JSON (RFC 8785) is the payload of a
-DSSE envelope. An *entry* is that envelope plus what the center adds when it accepts it; its canonical JSON is one leaf of
-the center's log.
+DSSE envelope. An *entry* is that envelope plus what the center adds when it accepts it; its canonical JSON is one leaf
+of the center's log.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ class EntrySignature(_Strict):
 class EntryEnvelope(_Strict):
     """A DSSE envelope as JSON (secure-systems-lab/dsse, protocol 1.0)."""
 
-    payloadType: Annotated[str, Field(max_length=200)]
+    payloadType: Annotated[str, Field(max_length=200)]  # noqa: N815 - the name in the DSSE format
     payload: Annotated[str, Field(max_length=60_000)]
     signatures: Annotated[tuple[EntrySignature, ...], Field(min_length=1, max_length=4)]
 

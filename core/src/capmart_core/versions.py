@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,7 +13,7 @@ from semver import Version
 from capmart_core.errors import InvalidRange, InvalidVersion
 
 _MAX_LENGTH = 128
-_PARTIAL = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(-[0-9A-Za-z.-]+)?")
+_PARTIAL = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(-[0-9A-Za-z.-]+)?", re.ASCII)
 _CLAUSE = re.compile(r"(\^|~|>=|<=|>|<|==|=)?\s*(\S+)")
 _COMPARE: dict[str, Callable[[Version, Version], bool]] = {
     ">=": lambda a, b: a >= b,
@@ -29,12 +30,12 @@ def parse_version(text: str) -> Version:
     Raises:
         InvalidVersion: it is not one.
     """
-    try:
-        if len(text) > _MAX_LENGTH or "+" in text:
-            raise ValueError(text)
-        return Version.parse(text)
-    except (ValueError, TypeError) as error:
-        raise InvalidVersion(value=text[:_MAX_LENGTH]) from error
+    if len(text) <= _MAX_LENGTH and "+" not in text:
+        with suppress(ValueError, TypeError):
+            version = Version.parse(text)
+            if str(version) == text:  # semver.parse takes a trailing newline; a version has one spelling here
+                return version
+    raise InvalidVersion(value=text[:_MAX_LENGTH])
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def _expand(text: str, operator: str, bound: str) -> list[tuple[str, Version]]:
     if match is None or (match[4] and match[3] is None):
         raise InvalidRange(value=text, reason=f"cannot read {bound!r}")
     given = [int(part) for part in match.groups()[:3] if part is not None]
-    low = Version(*(given + [0, 0])[:3], prerelease=(match[4] or "")[1:] or None)
+    major, minor, patch = [*given, 0, 0][:3]
+    low = _bound(text, f"{major}.{minor}.{patch}{match[4] or ''}")
     if operator == "^":
         kept = next((i for i, part in enumerate(given) if part), len(given) - 1)
         return [(">=", low), ("<", _raise_part(low, kept))]
@@ -100,6 +102,13 @@ def _expand(text: str, operator: str, bound: str) -> list[tuple[str, Version]]:
         above = _raise_part(low, len(given) - 1)
         return [(">=", above)] if operator == ">" else [("<", above)]
     return [("=" if operator == "==" else operator, low)]
+
+
+def _bound(text: str, bound: str) -> Version:
+    try:
+        return parse_version(bound)
+    except InvalidVersion as error:
+        raise InvalidRange(value=text, reason=f"cannot read {bound!r}") from error
 
 
 def _raise_part(version: Version, part: int) -> Version:

@@ -1,1 +1,1 @@
-"""hooks"""
+"""Hooks: what extensions may add to core."""

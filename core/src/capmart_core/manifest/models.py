@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from capmart_core.errors import InvalidInput
 from capmart_core.identifiers import ComponentId, Runtime, check_action, check_digest
 from capmart_core.text import Text
 from capmart_core.versions import Range, parse_version
@@ -17,12 +20,29 @@ MAX_FILES = 10_000
 Kind = Literal["knowledge", "tool", "application"]
 
 
-Id = Annotated[str, AfterValidator(lambda text: str(ComponentId.parse(text)))]
-VersionText = Annotated[str, AfterValidator(lambda text: str(parse_version(text)))]
-RangeText = Annotated[str, AfterValidator(lambda text: Range.parse(text).text)]
-DigestText = Annotated[str, AfterValidator(check_digest)]
-ActionName = Annotated[str, AfterValidator(check_action)]
-RuntimeText = Annotated[str, AfterValidator(lambda text: str(Runtime.parse(text)))]
+def _checked(parse: Callable[[str], object]) -> AfterValidator:
+    """Let pydantic collect a parser's refusal with the others; alone it would end validation at the first."""
+
+    def validate(text: str) -> str:
+        try:
+            return str(parse(text))
+        except InvalidInput as error:
+            raise custom_error(error.code, en=error.message("en"), zh=error.message("zh"), data=error.data) from error
+
+    return AfterValidator(validate)
+
+
+def custom_error(rule: str, *, en: str, zh: str, data: Mapping[str, object] | None = None) -> PydanticCustomError:
+    """A validation error that says what is wrong in both languages; ``ctx`` carries the texts and the data."""
+    return PydanticCustomError(rule, "{en}", {"en": en, "zh": zh, **(data or {})})
+
+
+Id = Annotated[str, _checked(ComponentId.parse)]
+VersionText = Annotated[str, _checked(parse_version)]
+RangeText = Annotated[str, _checked(Range.parse)]
+DigestText = Annotated[str, _checked(check_digest)]
+ActionName = Annotated[str, _checked(check_action)]
+RuntimeText = Annotated[str, _checked(Runtime.parse)]
 Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 JsonSchema = dict[str, Any]
 RelativePath = Annotated[str, Field(min_length=1, max_length=240, pattern=r"^[^/\\\x00-\x1f][^\\\x00-\x1f]*$")]
@@ -39,7 +59,8 @@ class Action(_Strict):
         name: unique in the component.
         title: what a person reads.
         summary: what it is for.
-        input: JSON Schema (2020-12) of the input, an object; properties carry ``title`` (English), ``x-title-zh``, ``x-unit`` and ``examples``.
+        input: JSON Schema (2020-12) of the input, an object; properties carry ``title`` (English), ``x-title-zh``,
+            ``x-unit`` and ``examples``.
         output: JSON Schema of the result.
         path: for components that speak HTTP, where the input is POSTed as JSON; the answer's JSON body is the result.
         idempotent: whether calling it twice does no more than calling it once, so that it may be retried.
@@ -124,7 +145,8 @@ class PythonDelivery(_Strict):
     """Wheels, run by the guest in a base image.
 
     Attributes:
-        entry: ``module`` whose actions are exported, or ``module:function`` that serves HTTP on ``CAPMART_PORT`` when ``http`` is given.
+        entry: ``module`` whose actions are exported, or ``module:function`` that serves HTTP on ``CAPMART_PORT`` when
+            ``http`` is given.
         runtimes: every runtime that the release has wheels for; one package manifest each.
         isolation: ``isolated`` forks per call; ``resident`` keeps state between calls of the same tenant.
     """
@@ -152,7 +174,11 @@ class ImageDelivery(_Strict):
     @model_validator(mode="after")
     def _http_is_described(self) -> Self:
         if (self.protocol == "http") != (self.http is not None):
-            raise ValueError("an image that speaks http needs an http section, and only such an image")
+            raise custom_error(
+                "image_http",
+                en="an image that speaks http needs an http section, and only such an image",
+                zh="protocol 为 http 的镜像必须有 http 段，且只有这种镜像可以有",
+            )
         return self
 
 
@@ -192,7 +218,9 @@ class DataFile(_Strict):
     @model_validator(mode="after")
     def _stays_inside(self) -> Self:
         if any(part in ("", ".", "..") for part in self.path.split("/")):
-            raise ValueError("a path may not contain empty, . or .. parts")
+            raise custom_error(
+                "path", en="a path may not contain empty, . or .. parts", zh="路径不得含有空段、. 或 .. 段"
+            )
         return self
 
 
@@ -257,17 +285,27 @@ class Manifest(_Strict):
     def _parts_agree(self) -> Self:
         names = [action.name for action in self.actions]
         if len(set(names)) != len(names):
-            raise ValueError("two actions have the same name")
-        unknown = {example.action for example in self.examples} - set(names)
+            raise custom_error("duplicate", en="two actions have the same name", zh="有两个动作同名")
+        unknown = ", ".join(sorted({example.action for example in self.examples} - set(names)))
         if unknown:
-            raise ValueError(f"examples name actions that do not exist: {', '.join(sorted(unknown))}")
+            raise custom_error(
+                "unknown_action",
+                en=f"examples name actions that do not exist: {unknown}",
+                zh=f"示例引用了不存在的动作：{unknown}",
+            )
         paths = [file.path for file in self.files]
         if len(set(paths)) != len(paths):
-            raise ValueError("two files have the same path")
+            raise custom_error("duplicate", en="two files have the same path", zh="有两个文件路径相同")
         if self.delivery.type == "files" and not self.files:
-            raise ValueError("a component delivered as files needs at least one file")
+            raise custom_error(
+                "no_files",
+                en="a component delivered as files needs at least one file",
+                zh="files 交付的组件至少要有一个文件",
+            )
         if self.delivery.type == "files" and self.actions:
-            raise ValueError("a component delivered as files has no actions")
+            raise custom_error(
+                "no_actions", en="a component delivered as files has no actions", zh="files 交付的组件没有动作"
+            )
         return self
 
     @property

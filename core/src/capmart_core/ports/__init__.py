@@ -1,1 +1,1 @@
-"""ports"""
+"""Ports: the abstract classes behind which drivers lie, one module each."""

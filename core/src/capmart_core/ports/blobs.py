@@ -53,14 +53,13 @@ class BlobStore(ABC):
         """Every digest, in no order."""
 
     def __contains__(self, digest: str) -> bool:
-
         try:
             self.size(digest)
         except BlobNotFound:
             return False
         return True
 
-    def local_path(self, digest: str) -> Path | None:
+    def local_path(self, digest: str) -> Path | None:  # noqa: ARG002 - for drivers whose content is local files
         """The file that holds it, where content is local files; None elsewhere. Read only."""
         return None
 

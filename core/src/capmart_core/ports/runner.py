@@ -36,8 +36,8 @@ class RunSpec:
     files: Path | None = None
     image: Path | None = None
     paths: Mapping[str, str] = field(default_factory=dict)
-    limits: Limits = Limits()
-    permissions: Permissions = Permissions()
+    limits: Limits = field(default_factory=Limits)
+    permissions: Permissions = field(default_factory=Permissions)
     tenant: str = "local"
 
 
@@ -89,6 +89,7 @@ class Instance(ABC):
         """Run one action.
 
         Args:
+            action: its name in the manifest.
             value: the input, JSON, already checked against the action's schema.
             deadline_s: seconds; the manifest's limit when None, never more than it.
 
@@ -147,7 +148,7 @@ class Runner(ABC):
             Unhealthy: the import failed; the reason has the traceback's end.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - a runner that keeps nothing has nothing to end
         """End every instance this runner started."""
 
     def __enter__(self) -> Self:
