@@ -5,15 +5,16 @@
     CapmartError
     ├── InvalidInput         change what was sent (exit code 2)
     │   ├── InvalidIdentifier, InvalidVersion, InvalidRange, InvalidManifest, InvalidProject,
-    │   ├── InvalidPackage, InvalidStatement, InvalidJson, InputRejected, TooLarge, SettingsInvalid
+    │   ├── InvalidPackage, InvalidStatement, InvalidJson, InvalidKey, InputRejected, TooLarge,
+    │   ├── SettingsInvalid
     ├── Refused              verification or policy said no; do not retry (exit code 3)
     │   ├── DigestMismatch, SignatureInvalid, KeyNotGranted, KeyRevoked, NotInLog, LogRollback, LogFork,
-    │   ├── LogFrozen, LogCorrupt, RuntimeMismatch, NamespaceNotHome, OriginNotTrusted, FingerprintMismatch,
+    │   ├── LogFrozen, LogCorrupt, ClockWrong, RuntimeMismatch, NamespaceNotHome, OriginNotTrusted, FingerprintMismatch,
     │   ├── NotAuthenticated, NotAllowed, ReleaseImmutable, ReleaseNotInstallable, NotIsolated
     ├── NotFound             it is not there (exit code 4)
     │   ├── BlobNotFound, ComponentNotFound, ActionNotFound, DriverNotFound, NotInstalled
     ├── Conflict             somebody was first, or the state does not allow it (exit code 5)
-    │   ├── VersionExists, StateConflict, Unresolvable
+    │   ├── VersionExists, StatementReplayed, StateConflict, Unresolvable
     ├── Unavailable          try again later (exit code 6)
     │   ├── EngineUnavailable, CenterUnavailable, StoreFull, Busy, BaseImageUnavailable
     └── ComponentFailed      the component did wrong; that call ended, nothing else did (exit code 7)
@@ -144,6 +145,18 @@ class InvalidJson(InvalidInput):
     advice_zh = "请发送 UTF-8 JSON，且大小与嵌套深度不超过所列限制"
 
 
+class InvalidKey(InvalidInput):
+    """A key's text or file cannot be read."""
+
+    code = "invalid_key"
+    en = "{what} is not a usable key: {reason}"
+    zh = "{what} 不是可用的密钥：{reason}"
+    advice_en = (
+        "A public key is spelled ed25519: and base64; a private key is a PKCS#8 PEM file made by: capmart key new"
+    )
+    advice_zh = "公钥写作 ed25519: 加 base64；私钥是由 capmart key new 生成的 PKCS#8 PEM 文件"
+
+
 class InputRejected(InvalidInput):
     """The input of a call does not match the action's schema."""
 
@@ -269,6 +282,16 @@ class LogCorrupt(Refused):
     zh = "{origin} 的日志无法对上：{reason}"
     advice_en = "Nothing was applied. Try again; if it stays so, ask the log's home center"
     advice_zh = "未应用任何内容。请重试；若仍如此，请联系该日志的归属中心"
+
+
+class ClockWrong(Refused):
+    """A signature is from the future: this machine's clock, or the signer's, is wrong."""
+
+    code = "clock_wrong"
+    en = "{what} is dated {at}, but this machine's clock says {now}"
+    zh = "{what} 的时间为 {at}，而本机时钟为 {now}"
+    advice_en = "Set this machine's clock (UTC), then run the command again; nothing was changed"
+    advice_zh = "请校准本机时钟（UTC）后重新运行；未做任何更改"
 
 
 class RuntimeMismatch(Refused):
@@ -431,6 +454,16 @@ class VersionExists(Conflict):
     zh = "{release} 已存在，摘要为 {digest}"
     advice_en = "Raise the version and publish again"
     advice_zh = "请提高版本号后重新发布"
+
+
+class StatementReplayed(Conflict):
+    """A statement's sequence number is not above the last accepted one: it was logged before, or came too late."""
+
+    code = "statement_replayed"
+    en = "the statement about {release} has sequence number {seq}, and {last} was accepted before"
+    zh = "关于 {release} 的声明序号为 {seq}，而此前已接受 {last}"
+    advice_en = "Sign a new statement with a higher sequence number"
+    advice_zh = "请用更大的序号重新签署声明"
 
 
 class StateConflict(Conflict):
