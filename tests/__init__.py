@@ -1,0 +1,1 @@
+"""Tests, the journey and the benchmarks. Nothing here is installed."""
