@@ -12,7 +12,7 @@
     │   ├── LogFrozen, LogCorrupt, ClockWrong, RuntimeMismatch, NamespaceNotHome, OriginNotTrusted, FingerprintMismatch,
     │   ├── NotAuthenticated, NotAllowed, ReleaseImmutable, ReleaseNotInstallable, NotIsolated
     ├── NotFound             it is not there (exit code 4)
-    │   ├── BlobNotFound, ComponentNotFound, ActionNotFound, DriverNotFound, NotInstalled
+    │   ├── BlobNotFound, ComponentNotFound, ActionNotFound, DriverNotFound, DriverBroken, NotInstalled
     ├── Conflict             somebody was first, or the state does not allow it (exit code 5)
     │   ├── VersionExists, StatementReplayed, StateConflict, Unresolvable
     ├── Unavailable          try again later (exit code 6)
@@ -185,6 +185,16 @@ class SettingsInvalid(InvalidInput):
     zh = "设置项 {name} 无效：{reason}"
     advice_en = "See the table of settings in the folder's README"
     advice_zh = "请查看该目录 README 中的设置表"
+
+
+class InvalidRequest(InvalidInput):
+    """An HTTP request lacks something or has something that its interface does not allow."""
+
+    code = "invalid_request"
+    en = "the request is not valid at {where}: {reason}"
+    zh = "请求在 {where} 处无效：{reason}"
+    advice_en = "Compare it with the interface described at /api/openapi.json"
+    advice_zh = "请对照 /api/openapi.json 中的接口说明"
 
 
 class Refused(CapmartError):
@@ -427,6 +437,16 @@ class DriverNotFound(NotFound):
     zh = "{group} 没有名为 {name!r} 的驱动；已安装：{installed}"
     advice_en = "Install the distribution that offers it, or choose one of those installed"
     advice_zh = "请安装提供该驱动的软件包，或改用已安装的驱动"
+
+
+class DriverBroken(NotFound):
+    """A distribution offers this driver, but it cannot be used."""
+
+    code = "driver_broken"
+    en = "driver {name!r} for {group} is installed but cannot be loaded: {reason}"
+    zh = "{group} 的驱动 {name!r} 已安装但无法加载：{reason}"
+    advice_en = "Install the distribution that offers it again, with its dependencies"
+    advice_zh = "请重新安装提供该驱动的软件包及其依赖"
 
 
 class NotInstalled(NotFound):

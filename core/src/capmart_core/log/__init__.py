@@ -1,1 +1,67 @@
-"""log"""
+"""A transparency log's arithmetic and formats: Merkle trees, tiles, entries, signed notes and checkpoints."""
+
+from capmart_core.log.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from capmart_core.log.entries import decode_entry, encode_entry
+from capmart_core.log.merkle import (
+    EMPTY_ROOT,
+    Frontier,
+    HashReader,
+    Node,
+    consistency_proof,
+    frontier,
+    inclusion_proof,
+    leaf_hash,
+    new_nodes,
+    node_hash,
+    range_nodes,
+    reader_of,
+    tree_root,
+    verify_consistency,
+    verify_inclusion,
+)
+from capmart_core.log.notes import LogKey, Note
+from capmart_core.log.tiles import (
+    FrameParser,
+    Tile,
+    TileReader,
+    new_bundles,
+    new_tiles,
+    pack_entries,
+    tile_bytes,
+    tiles_of,
+    unpack_entries,
+)
+
+__all__ = [
+    "EMPTY_ROOT",
+    "Checkpoint",
+    "FrameParser",
+    "Frontier",
+    "HashReader",
+    "LogKey",
+    "Node",
+    "Note",
+    "Tile",
+    "TileReader",
+    "consistency_proof",
+    "decode_entry",
+    "encode_entry",
+    "frontier",
+    "inclusion_proof",
+    "leaf_hash",
+    "new_bundles",
+    "new_nodes",
+    "new_tiles",
+    "node_hash",
+    "open_checkpoint",
+    "pack_entries",
+    "range_nodes",
+    "reader_of",
+    "sign_checkpoint",
+    "tile_bytes",
+    "tiles_of",
+    "tree_root",
+    "unpack_entries",
+    "verify_consistency",
+    "verify_inclusion",
+]
