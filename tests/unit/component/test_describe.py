@@ -50,9 +50,7 @@ def place(
     factor: Annotated[float, Field(zh="系数", en="Factor", gt=0, le=10, zh_help="放大", en_help="Scales")] = 1.0,
     flags: dict[str, bool] | None = None,
 ) -> Order:
-    assert factor
-    assert tree is not order
-    assert flags is not order
+    assert factor or tree or flags
     return order
 
 
