@@ -1,4 +1,4 @@
-"""Checkpoints: a log's signed size and root (C2SP tlog-checkpoint) with a dated co-signature (C2SP tlog-cosignature)."""
+"""Checkpoints: a log's signed size and root (C2SP tlog-checkpoint), co-signed with a date (C2SP tlog-cosignature)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Merkle tree arithmetic (RFC 6962, section 2.1; proofs as verified in RFC 9162, section 2.1).
 
-A *node* ``(level, index)`` names the hash of the perfect subtree over leaves ``index * 2**level`` up to, not including,
-``(index + 1) * 2**level``. A log keeps the hash of every such node; it never changes once its leaves are there.
-Everything that is asked of a tree (its root at any size, proofs, tiles) is computed from those hashes through a
+A *node* ``(level, number)`` names the hash of the perfect subtree over leaves ``number * 2**level`` up to, not
+including, ``(number + 1) * 2**level``. A log keeps the hash of every such node; it never changes once its leaves are
+there. Everything that is asked of a tree (its root at any size, proofs, tiles) is computed from those hashes through a
 :class:`HashReader`, whatever stores them.
 """
 
@@ -18,14 +18,14 @@ EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
 class Node(NamedTuple):
-    """A perfect subtree: ``2**level`` leaves from leaf ``index * 2**level`` on."""
+    """A perfect subtree: ``2**level`` leaves from leaf ``number * 2**level`` on."""
 
     level: int
-    index: int
+    number: int
 
 
 class HashReader(Protocol):
-    """Gives the hashes of nodes, in the order asked for; asked for several at once, so that a store can answer in one go."""
+    """Gives the hashes of nodes, in the order asked for; several at once, so that a store can answer in one go."""
 
     def __call__(self, nodes: Sequence[Node], /) -> Sequence[bytes]:
         """The hash of each node."""
@@ -93,7 +93,7 @@ class Frontier:
         """The frontier after the subtrees of ``range_nodes(self.size, ...)`` are appended."""
         result = self
         for node, value in zip(nodes, hashes, strict=True):
-            if node.index << node.level != result.size:
+            if node.number << node.level != result.size:
                 raise ValueError(f"{node} does not follow {result.size} leaves")
             result = result.add((value,), level=node.level)
         return result
@@ -125,10 +125,10 @@ def new_nodes(first: int, leaves: Sequence[bytes], read: HashReader) -> dict[Nod
     for offset, leaf in enumerate(leaves):
         node, value = Node(0, first + offset), leaf
         added[node] = value
-        while node.index & 1:
-            sibling = Node(node.level, node.index - 1)
+        while node.number & 1:
+            sibling = Node(node.level, node.number - 1)
             value = node_hash(added[sibling] if sibling in added else edge[sibling], value)
-            node = Node(node.level + 1, node.index >> 1)
+            node = Node(node.level + 1, node.number >> 1)
             added[node] = value
     return added
 
@@ -164,7 +164,7 @@ def consistency_proof(old: int, new: int, read: HashReader) -> list[bytes]:
 
 
 def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes) -> bool:
-    """Whether ``proof`` shows that leaf hash ``leaf`` is at ``index`` of the tree with ``root`` (RFC 9162, section 2.1.3.2)."""
+    """Whether ``proof`` shows leaf hash ``leaf`` at ``index`` of the tree with ``root`` (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < size:
         return False
     path, last, value = index, size - 1, leaf

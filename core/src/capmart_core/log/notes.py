@@ -110,7 +110,7 @@ class Note:
         return cls(body + "\n", tuple(_signature(line) for line in found))
 
     def __bytes__(self) -> bytes:
-        return f"{self.text}\n{''.join(f'{line}\n' for line in self.signatures)}".encode()
+        return "\n".join((self.text, *map(str, self.signatures), "")).encode()
 
     def by(self, key: LogKey, kind: int) -> Iterator[bytes]:
         """The signatures that claim to be of one type by ``key``."""

@@ -113,7 +113,7 @@ def tile_bytes(tile: Tile, read: HashReader) -> bytes:
 def tile_of(node: Node, size: int) -> Tile:
     """The tile of a log of ``size`` entries from which the node's hash can be computed."""
     level, height = divmod(node.level, HEIGHT)
-    first = node.index << height
+    first = node.number << height
     number = first // WIDTH
     available = (size >> (level * HEIGHT)) - number * WIDTH
     return Tile(level, number, min(WIDTH, available))
@@ -145,7 +145,7 @@ class TileReader:
 
 def _hash_in(tile: Tile, content: bytes, node: Node) -> bytes:
     height = node.level % HEIGHT
-    first = (node.index << height) % WIDTH
+    first = (node.number << height) % WIDTH
     row = [
         content[place * HASH_BYTES : (place + 1) * HASH_BYTES]
         for place in range(first, min(first + (1 << height), WIDTH))
