@@ -10,7 +10,7 @@
     ├── Refused              verification or policy said no; do not retry (exit code 3)
     │   ├── DigestMismatch, SignatureInvalid, KeyNotGranted, KeyRevoked, NotInLog, LogRollback, LogFork,
     │   ├── LogFrozen, LogCorrupt, ClockWrong, RuntimeMismatch, NamespaceNotHome, OriginNotTrusted, FingerprintMismatch,
-    │   ├── NotAuthenticated, NotAllowed, ReleaseImmutable, ReleaseNotInstallable, NotIsolated
+    │   ├── NotAuthenticated, NotAllowed, ReleaseImmutable, ReleaseNotInstallable, NotIsolated, SchemaMismatch
     ├── NotFound             it is not there (exit code 4)
     │   ├── BlobNotFound, ComponentNotFound, ActionNotFound, DriverNotFound, DriverBroken, NotInstalled
     ├── Conflict             somebody was first, or the state does not allow it (exit code 5)
@@ -392,6 +392,16 @@ class NotIsolated(Refused):
     zh = "{component} 将在无隔离下运行，而命名空间 {namespace} 不在 process_namespaces 中"
     advice_en = "Install a Docker engine, or add the namespace if you trust its code as your own"
     advice_zh = "请安装 Docker 引擎；若您像信任自有代码一样信任它，可将该命名空间加入设置"
+
+
+class SchemaMismatch(Refused):
+    """The database was made by an older or a newer program."""
+
+    code = "schema_mismatch"
+    en = "the database has schema {found}, {age} than this program's {wanted}"
+    zh = "数据库结构版本为 {found}，与本程序的 {wanted} 不一致（{age}）"
+    advice_en = "An older one is moved forward with: capmart center migrate. For a newer one, install the newer program"
+    advice_zh = "旧结构请运行：capmart center migrate 升级；若数据库较新，请安装新版程序"
 
 
 class NotFound(CapmartError):
