@@ -45,7 +45,7 @@ class KeyAdded(_Change):
 
 @dataclass(frozen=True)
 class KeyRevokedFrom(_Change):
-    """The key signs no entries from ``from_index`` on; releases that rest on such entries are quarantined beside this."""
+    """The key signs no entries from ``from_index`` on; releases that rest on such entries are quarantined beside it."""
 
     namespace: str
     keyid: str

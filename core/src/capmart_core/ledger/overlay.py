@@ -26,7 +26,7 @@ from capmart_core.ledger.facts import (
     ReleaseFact,
     ReleaseState,
 )
-from capmart_core.ledger.rules import interpret, marked, with_mark
+from capmart_core.ledger.rules import ReleaseStatement, interpret, marked, with_mark
 from capmart_core.log.entries import decode_entry
 from capmart_core.signing import PublicKey, open_statement
 from capmart_core.statements import Entry, Publish
@@ -158,9 +158,8 @@ def judge(origin: str, origin_key: PublicKey, index: int, data: bytes, view: Led
     try:
         entry = decode_entry(data)
         statement, _, _ = open_statement(entry.envelope)
-        component = getattr(statement, "component", None)
-        if component is not None:
-            about = (component, statement.version)
+        if isinstance(statement, ReleaseStatement):
+            about = (statement.component, statement.version)
         changes = tuple(interpret(origin, origin_key, index, entry, view))
     except VersionExists as error:
         refusal = error

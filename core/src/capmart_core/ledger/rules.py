@@ -51,7 +51,7 @@ from capmart_core.statements import (
 )
 from capmart_core.text import Text
 
-_ReleaseStatement = Publish | Yank | Unyank | Deprecate | Quarantine | Release | Recall | Takedown | List | Delist
+ReleaseStatement = Publish | Yank | Unyank | Deprecate | Quarantine | Release | Recall | Takedown | List | Delist
 _MarkStatement = Yank | Deprecate | Quarantine | Recall | Takedown
 _SETS = {
     "yank": ReleaseState.YANKED,
@@ -70,8 +70,8 @@ _REVOKED_REASON = Text(
 def interpret(origin: str, origin_key: PublicKey, index: int, entry: Entry, view: LedgerView) -> list[Change]:
     """What follows from one entry of a log.
 
-    Pure: the answer depends on the arguments alone. The order of the checks is fixed, so that every center and node gives
-    the same reason: form, home, signature, then state.
+    Pure: the answer depends on the arguments alone. The order of the checks is fixed, so that every center and node
+    gives the same reason: form, home, signature, then state.
 
     Args:
         origin: of the log.
@@ -94,13 +94,13 @@ def interpret(origin: str, origin_key: PublicKey, index: int, entry: Entry, view
     statement, _, _ = open_statement(entry.envelope)
     namespace = (
         ComponentId.parse(statement.component).namespace
-        if isinstance(statement, _ReleaseStatement)
+        if isinstance(statement, ReleaseStatement)
         else statement.namespace
     )
     if statement.home != origin:
         raise NamespaceNotHome(origin=origin, namespace=namespace, home=statement.home)
     what = _describe(statement)
-    if not isinstance(statement, _ReleaseStatement):
+    if not isinstance(statement, ReleaseStatement):
         _check_center(entry.envelope, origin_key, what, namespace)
         return list(_namespace_changes(origin, index, statement, view))
     case = _Case(origin, index, entry, view, what, namespace)
@@ -124,7 +124,7 @@ class _Case:
 
     def check_publisher(self) -> str:
         """The id of a key of the namespace that signed it and may; raises the most telling reason otherwise."""
-        _at_home(self.origin, self.namespace, self.view)
+        _refuse_foreign(self.origin, self.namespace, self.view)
         revoked: KeyFact | None = None
         for signature in self.entry.envelope.signatures:
             fact = self.view.key(self.namespace, signature.keyid)
@@ -160,12 +160,12 @@ class _Case:
             report=self.entry.report,
         )
 
-    def publisher_act(self, statement: _ReleaseStatement, keyid: str) -> Change:
+    def publisher_act(self, statement: ReleaseStatement, keyid: str) -> Change:
         fact = self._published(statement)
         _check_seq(fact, PUBLISHER, statement.seq)
         return replace(self._mark_change(statement, fact, PUBLISHER), keyid=keyid)
 
-    def center_act(self, statement: _ReleaseStatement) -> Change:
+    def center_act(self, statement: ReleaseStatement) -> Change:
         """A center's act; about a release of another home it may come before the release itself is seen."""
         home = self.view.namespace(self.namespace)
         if home is not None and home.home == self.origin:
@@ -190,7 +190,7 @@ class _Case:
             )
         return self._mark_change(statement, fact, self.origin)
 
-    def _published(self, statement: _ReleaseStatement) -> ReleaseFact:
+    def _published(self, statement: ReleaseStatement) -> ReleaseFact:
         fact = self.view.release(statement.component, statement.version)
         if fact is None or fact.published is None:
             raise ComponentNotFound(wanted=f"{statement.component}@{statement.version}", center=self.origin)
@@ -199,7 +199,7 @@ class _Case:
                 raise InvalidStatement(reason=f"its {name} is not that of the published {fact.name}")
         return fact
 
-    def _mark_change(self, statement: _ReleaseStatement, fact: ReleaseFact, by: str) -> ReleaseStateChanged:
+    def _mark_change(self, statement: ReleaseStatement, fact: ReleaseFact, by: str) -> ReleaseStateChanged:
         if isinstance(statement, _MarkStatement):
             mark = Mark(
                 state=_SETS[statement.op],
@@ -254,11 +254,9 @@ def _check_center(envelope: EntryEnvelope, origin_key: PublicKey, what: str, nam
     verify_envelope(envelope, origin_key, STATEMENT_TYPE)
 
 
-def _at_home(origin: str, namespace: str, view: LedgerView) -> NamespaceFact:
+def _refuse_foreign(origin: str, namespace: str, view: LedgerView) -> NamespaceFact | None:
     fact = view.namespace(namespace)
-    if fact is None:
-        raise NamespaceNotHome(origin=origin, namespace=namespace, home="granted by no log that is followed here")
-    if fact.home != origin:
+    if fact is not None and fact.home != origin:
         raise NamespaceNotHome(origin=origin, namespace=namespace, home=fact.home)
     return fact
 
@@ -267,15 +265,14 @@ def _namespace_changes(
     origin: str, index: int, statement: NamespaceGrant | NamespaceTransfer | KeyAdd | KeyRevoke, view: LedgerView
 ) -> Iterator[Change]:
     name = statement.namespace
+    fact = _refuse_foreign(origin, name, view)
     if isinstance(statement, NamespaceGrant):
-        fact = view.namespace(name)
-        if fact is not None and fact.home != origin:
-            raise NamespaceNotHome(origin=origin, namespace=name, home=fact.home)
         if fact is not None:
             raise StateConflict(what=f"namespace {name}", state="granted", action="ns.grant", needed="not granted")
         yield NamespaceGranted(origin, index, name, statement.organisation)
         return
-    _at_home(origin, name, view)
+    if fact is None:
+        raise StateConflict(what=f"namespace {name}", state="not granted", action=statement.op, needed="granted")
     if isinstance(statement, NamespaceTransfer):
         yield NamespaceTransferred(origin, index, name, statement.organisation)
         return
@@ -310,8 +307,8 @@ def _revoked(origin: str, index: int, statement: KeyRevoke, known: KeyFact, view
 
 
 def _describe(
-    statement: _ReleaseStatement | NamespaceGrant | NamespaceTransfer | KeyAdd | KeyRevoke,
+    statement: ReleaseStatement | NamespaceGrant | NamespaceTransfer | KeyAdd | KeyRevoke,
 ) -> str:
-    if isinstance(statement, _ReleaseStatement):
+    if isinstance(statement, ReleaseStatement):
         return f"{statement.op} of {statement.component}@{statement.version}"
     return f"{statement.op} of {statement.namespace}"
