@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from capmart_component._collect import collect
@@ -24,3 +28,22 @@ def call(source: Any, action: str, value: Any) -> Any:
         raise KeyError(f"no action {action!r}; there are: {', '.join(actions)}")
     given = json.loads(json.dumps(value, allow_nan=False))
     return json.loads(json.dumps(actions[action].call(given), allow_nan=False))
+
+
+@contextmanager
+def serving(source: Any, pages: Path | None = None) -> Iterator[str]:
+    """Serve an application's actions and page on a free port while the block runs; gives its address.
+
+    Raises:
+        DeclarationError: see :func:`capmart_component.collect`.
+    """
+    from capmart_component.web import Application  # noqa: PLC0415 -- only applications need it
+
+    with Application(source, pages, port=0) as application:
+        thread = threading.Thread(target=application.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{application.server_address[1]}"
+        finally:
+            application.shutdown()
+            thread.join()

@@ -112,7 +112,7 @@ def calculate(
     title_zh="汇总 OEE",
     title_en="Summarise OEE",
     summary_zh="逐行计算班次与设备的 OEE，并按设备与总体汇总（先合计时间与数量，再计算）。",
-    summary_en="OEE of every row, every work unit and all together; sums of times and quantities, never means of ratios.",
+    summary_en="OEE of every row, every work unit and all together; adds up times and quantities, averages no ratio.",
 )
 def summarise(
     rows: Annotated[
