@@ -357,7 +357,10 @@ def _document(dest: Path, digest: str) -> bytes:
     name = digest.removeprefix("sha256:")
     if len(name) != 64 or not name.isalnum():
         raise InvalidPackage(file=dest / "capmart.json", reason="it was altered")
-    with (dest / "documents" / name).open("rb") as stream:
+    path = dest / "documents" / name
+    if not path.exists():  # the list of an image for several platforms
+        path = blob_path(dest / "image", digest)
+    with path.open("rb") as stream:
         return stream.read(MAX_DOCUMENT_BYTES + 1)
 
 

@@ -20,6 +20,8 @@ from capmart_core.package.images import OCI_LAYOUT, blob_path, read_image
 from capmart_core.package.layout import ImageContent, PackageLayout, describe_layout
 from capmart_core.package.tars import write_members
 
+RuntimeWheels = Mapping[str, Sequence[Path]] | Mapping[Runtime, Sequence[Path]]
+
 _READ_BYTES = 1 << 20
 _NO_PLATFORM = {"architecture": "unknown", "os": "unknown"}
 
@@ -44,7 +46,7 @@ def write_package(
     path: Path,
     manifest: Manifest,
     *,
-    wheels: Mapping[Runtime | str, Sequence[Path]] | None = None,
+    wheels: RuntimeWheels | None = None,
     files: Mapping[str, Path] | None = None,
     image_layout: Path | None = None,
     sbom: Mapping[str, Any] | None = None,
@@ -78,7 +80,7 @@ class _Writing:
         if image_layout is not None:
             self._image = self._take_image(image_layout)
 
-    def write(self, path: Path, wheels: Mapping[Runtime | str, Sequence[Path]]) -> PackedPackage:
+    def write(self, path: Path, wheels: RuntimeWheels) -> PackedPackage:
         config = self._bytes(canonical_bytes(self._manifest.model_dump(mode="json", exclude_none=True)), types.MANIFEST)
         manifests = [self._component_manifest(config, runtime, wheels) for runtime in self._runtimes()]
         images = () if self._image is None else tuple(image.descriptor for image in self._image.manifests)
@@ -113,9 +115,7 @@ class _Writing:
         delivery = self._manifest.delivery
         return list(delivery.runtimes) if isinstance(delivery, PythonDelivery) else [None]
 
-    def _component_manifest(
-        self, config: Descriptor, runtime: str | None, wheels: Mapping[Runtime | str, Sequence[Path]]
-    ) -> Descriptor:
+    def _component_manifest(self, config: Descriptor, runtime: str | None, wheels: RuntimeWheels) -> Descriptor:
         by_runtime = {str(key): paths for key, paths in wheels.items()}
         layers = [self._file(path, types.WHEEL, path.name) for path in by_runtime.get(runtime or "", ())]
         layers += [*self._files, *self._sbom]
