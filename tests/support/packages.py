@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import tarfile
 import zipfile
@@ -112,14 +113,15 @@ def make_image_layout(folder: Path, *, architectures: tuple[str, ...] = ("amd64"
         tar.addfile(tarfile.TarInfo("empty"))
     layer_data = layer_tar.read_bytes()
     layer_tar.unlink()
-    layer = put(layer_data, "application/vnd.oci.image.layer.v1.tar")
+    # Packed, as in any registry: skopeo packs plain layers on the way and so changes their digests.
+    layer = put(gzip.compress(layer_data, mtime=0), media_types.OCI_LAYER_GZIP)
     entries = []
     for architecture in architectures:
         config = {
             "architecture": architecture,
             "os": "linux",
             "config": {"Cmd": ["/bin/true"]},
-            "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
+            "rootfs": {"type": "layers", "diff_ids": [digest_of(layer_data)]},
         }
         document = {
             "schemaVersion": 2,

@@ -163,11 +163,12 @@ class _Reading:
         if index.get("mediaType") != types.OCI_INDEX or index.get("artifactType") != types.COMPONENT:
             raise ValueError("its index is not that of a capability component")
         listed = [Descriptor.parse(value) for value in _list(index, "manifests", MAX_RUNTIMES + MAX_IMAGE_MANIFESTS)]
-        own = [entry for entry in listed if entry.artifact_type == types.COMPONENT]
-        images = [entry for entry in listed if entry.artifact_type != types.COMPONENT]
+        documents = [(entry, self._document(entry)) for entry in listed]
+        own = [pair for pair in documents if pair[1].get("artifactType") == types.COMPONENT]
+        images = [pair for pair in documents if pair[1].get("artifactType") != types.COMPONENT]
         if not 1 <= len(own) <= MAX_RUNTIMES:
             raise ValueError(f"its index lists {len(own)} component manifests, not 1 to {MAX_RUNTIMES}")
-        parts = [self._component_manifest(entry) for entry in own]
+        parts = [self._component_manifest(entry, document) for entry, document in own]
         configs = {config for config, _, _ in parts}
         if len(configs) != 1:
             raise ValueError("its manifests name different configs")
@@ -189,10 +190,9 @@ class _Reading:
             image=self._image(manifest, images, image_list),
         )
 
-    def _component_manifest(self, entry: Descriptor) -> tuple[tuple[str, int], RuntimeLayout, Descriptor | None]:
-        document = self._document(entry, types.OCI_MANIFEST)
-        if document.get("artifactType") != types.COMPONENT:
-            raise ValueError(f"manifest {entry.digest} is not that of a capability component")
+    def _component_manifest(
+        self, entry: Descriptor, document: Mapping[str, Any]
+    ) -> tuple[tuple[str, int], RuntimeLayout, Descriptor | None]:
         config = Descriptor.parse(document.get("config"))
         if config.media_type != types.MANIFEST:
             raise ValueError(f"the config of {entry.digest} is not a capability manifest")
@@ -224,36 +224,36 @@ class _Reading:
         return data, Manifest.model_validate(value)
 
     def _image(
-        self, manifest: Manifest, entries: list[Descriptor], image_list: Descriptor | None
+        self, manifest: Manifest, images: list[tuple[Descriptor, dict[str, Any]]], image_list: Descriptor | None
     ) -> ImageContent | None:
         delivery = manifest.delivery
         if not isinstance(delivery, ImageDelivery):
-            if entries or image_list is not None:
+            if images or image_list is not None:
                 raise ValueError("it holds an image, but is not delivered as one")
             return None
-        manifests = tuple(map(self._image_manifest, entries))
+        manifests = tuple(
+            ImageManifest(
+                entry,
+                Descriptor.parse(document.get("config")),
+                tuple(Descriptor.parse(value) for value in _list(document, "layers", 1_000)),
+            )
+            for entry, document in images
+        )
         if not 1 <= len(manifests) <= MAX_IMAGE_MANIFESTS:
             raise ValueError("it is delivered as an image, but holds none")
         if image_list is None:
-            root = entries[0]
-            if len(entries) != 1:
+            root = manifests[0].descriptor
+            if len(manifests) != 1:
                 raise ValueError("it holds several images without a list of them")
         else:
             root = image_list
             value = self._json(self._verified(root), "image list")
             named = [Descriptor.parse(child).digest for child in _list(value, "manifests", MAX_IMAGE_MANIFESTS)]
-            if sorted(named) != sorted(entry.digest for entry in entries):
+            if sorted(named) != sorted(entry.digest for entry, _ in images):
                 raise ValueError("its image list and its index name different image manifests")
         if root.digest != delivery.image:
             raise ValueError(f"its manifest names image {delivery.image}, it holds {root.digest}")
         return ImageContent(root, image_list is not None, manifests)
-
-    def _image_manifest(self, entry: Descriptor) -> ImageManifest:
-        if entry.media_type not in types.IMAGE_MANIFESTS:
-            raise ValueError(f"{entry.digest} in its index is neither a component nor an image manifest")
-        document = self._document(entry, entry.media_type)
-        layers = tuple(Descriptor.parse(value) for value in _list(document, "layers", 1_000))
-        return ImageManifest(entry, Descriptor.parse(document.get("config")), layers)
 
     def _check_index(self, index: dict[str, Any], manifest: Manifest) -> None:
         annotations = index.get("annotations")
@@ -263,10 +263,12 @@ class _Reading:
         ) != (manifest.id, manifest.version):
             raise ValueError(f"its index is not labelled {manifest.id} {manifest.version}, as its manifest is")
 
-    def _document(self, entry: Descriptor, media_type: str) -> dict[str, Any]:
+    def _document(self, entry: Descriptor) -> dict[str, Any]:
+        if entry.media_type not in types.IMAGE_MANIFESTS:
+            raise ValueError(f"{entry.digest} in its index is neither a component nor an image manifest")
         data = self._verified(entry)
         document = self._json(data, f"manifest {entry.digest}")
-        if entry.media_type != media_type or document.get("mediaType", media_type) != media_type:
+        if document.get("mediaType", entry.media_type) != entry.media_type:
             raise ValueError(f"manifest {entry.digest} has another media type")
         self.documents[entry.digest] = data
         return document

@@ -132,9 +132,8 @@ class _Writing:
         }
         entry = self._bytes(canonical_bytes(document), types.OCI_MANIFEST)
         annotations = {} if runtime is None else {types.RUNTIME: runtime}
-        return Descriptor(
-            entry.media_type, entry.digest, entry.size, annotations, dict(_NO_PLATFORM), artifact_type=types.COMPONENT
-        )
+        # No artifactType here: skopeo up to 1.9 drops it from descriptors and so would change the index's digest.
+        return Descriptor(entry.media_type, entry.digest, entry.size, annotations, dict(_NO_PLATFORM))
 
     def _take_image(self, folder: Path) -> ImageContent:
         image, documents = read_image(folder)

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from capmart_core.blobs import FolderBlobs
 from capmart_core.errors import BlobNotFound, DigestMismatch, InvalidPackage, NotInstalled, RuntimeMismatch
 from capmart_core.identifiers import Runtime, digest_of
@@ -26,7 +27,6 @@ from capmart_core.package import (
     verify_tree,
     write_package,
 )
-
 from tests.support.packages import RUNTIME, make_image_layout, make_package, make_wheel, manifest_json
 
 OFFERED = Runtime.parse("python3.11-manylinux_2_36-x86_64")
