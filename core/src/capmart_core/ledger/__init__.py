@@ -1,8 +1,8 @@
 """The ledger: what the entries of logs mean. One rule set for home center, downstream center and node.
 
 :func:`interpret` judges one entry against what is known so far (a :class:`LedgerView`) and returns the changes that
-follow; :func:`after` applies a change to a fact. Both are pure. :class:`Overlay` strings them together over many entries, and
-:func:`judge` is for entries that are in a log already: it records a refusal instead of raising it.
+follow; :func:`after` applies a change to a fact. Both are pure. :class:`Overlay` strings them together over many
+entries, and :func:`judge` is for entries that are in a log already: it records a refusal instead of raising it.
 """
 
 from capmart_core.ledger.changes import (

@@ -50,7 +50,7 @@ class Mark:
 
     Attributes:
         state: what it makes of the release.
-        by: ``@publisher``, the origin of the center that set it, ``@equivocation``, or ``@key:`` and a revoked key's id.
+        by: ``@publisher``, the origin of the center that set it, ``@equivocation``, or ``@key:`` and a key's id.
         index: of the entry that set it, in its origin's log.
         at: when that entry's statement was made.
     """
