@@ -8,6 +8,7 @@ from typing import Any
 
 import capmart_oee
 import pytest
+
 from capmart_component import ActionError
 from capmart_component.testing import call
 

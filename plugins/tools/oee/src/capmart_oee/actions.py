@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from capmart_component import ActionError, Field, action
-
 from capmart_oee.rules import Elements, elements
 
 PlannedTime = Annotated[float, Field(zh="计划工作时间", en="Planned busy time (PBT)", unit="min", example=420, gt=0)]
