@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Annotated, Any, Literal, NotRequired, Optional, TypedDict
 
 import pytest
+
 from capmart_component import (
     ActionError,
     DeclarationError,

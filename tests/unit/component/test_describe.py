@@ -13,11 +13,12 @@ from types import ModuleType
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import pytest
-from capmart_component import Field, InputError, action, collect, describe
-from capmart_core.manifest.models import Action
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator, meta
+
+from capmart_component import Field, InputError, action, collect, describe
+from capmart_core.manifest.models import Action
 
 
 class Line(TypedDict):

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import pytest
+
 from capmart_component import ActionError, Field, action
 from capmart_component.testing import serving
 

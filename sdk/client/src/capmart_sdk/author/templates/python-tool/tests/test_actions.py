@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import __MODULE__
 import pytest
 from capmart_component import ActionError
 from capmart_component.testing import call
+
+import __MODULE__
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
