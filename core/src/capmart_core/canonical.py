@@ -12,6 +12,10 @@ from capmart_core.errors import InvalidJson
 
 Json = Any
 
+_MAX_SAFE = 2**53 - 1
+_SAFE_DIGITS = 16  # with fewer characters it is certainly safe
+_MAX_DIGITS = 22  # RFC 8785 writes a larger number with an exponent
+
 
 def canonical_bytes(value: Json) -> bytes:
     """The one spelling of ``value`` (RFC 8785, JSON Canonicalization Scheme).
@@ -29,8 +33,8 @@ def canonical_bytes(value: Json) -> bytes:
 def parse_json(data: bytes, *, what: str, max_bytes: int, max_depth: int = 64) -> Json:
     """Read JSON that came from outside (RFC 8259), strictly.
 
-    Refused beyond what :mod:`json` refuses: a name twice in one object, NaN and infinities (also ``1e999``), text that
-    is no Unicode (lone surrogates).
+    Refused beyond what :mod:`json` refuses: a name twice in one object, NaN and infinities (also ``1e999``), integers
+    that a double does not carry, text that is no Unicode (lone surrogates).
 
     Args:
         data: UTF-8.
@@ -49,6 +53,7 @@ def parse_json(data: bytes, *, what: str, max_bytes: int, max_depth: int = 64) -
             object_pairs_hook=_no_duplicates,
             parse_constant=_no_constant,
             parse_float=_finite,
+            parse_int=_safe,
         )
         _check(value, max_depth)
     except RecursionError as error:
@@ -76,6 +81,18 @@ def _finite(text: str) -> float:
     if value in (float("inf"), float("-inf")):
         raise ValueError("a number is too large")
     return value
+
+
+def _safe(text: str) -> int | float:
+    """An integer that a double carries (RFC 8785 knows no others); a larger one only as a double is spelled."""
+    if len(text) < _SAFE_DIGITS:
+        return int(text)
+    value = int(text)
+    if abs(value) <= _MAX_SAFE:
+        return value
+    if len(text) > _MAX_DIGITS or rfc8785.dumps(float(value)) != text.encode("ascii"):
+        raise ValueError(f"the integer {text[:30]} is beyond 2**53 - 1; write it as text")
+    return float(value)
 
 
 def _check(value: Json, max_depth: int) -> None:
