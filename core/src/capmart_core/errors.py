@@ -5,8 +5,8 @@
     CapmartError
     ├── InvalidInput         change what was sent (exit code 2)
     │   ├── InvalidIdentifier, InvalidVersion, InvalidRange, InvalidManifest, InvalidProject,
-    │   ├── InvalidPackage, InvalidStatement, InvalidJson, InvalidKey, InputRejected, TooLarge,
-    │   ├── SettingsInvalid
+    │   ├── InvalidPackage, PackageIncomplete, InvalidStatement, InvalidJson, InvalidSchema, InvalidKey, InputRejected,
+    │   ├── TooLarge, SettingsInvalid
     ├── Refused              verification or policy said no; do not retry (exit code 3)
     │   ├── DigestMismatch, SignatureInvalid, KeyNotGranted, KeyRevoked, NotInLog, LogRollback, LogFork,
     │   ├── LogFrozen, LogCorrupt, ClockWrong, RuntimeMismatch, NamespaceNotHome, OriginNotTrusted, FingerprintMismatch,
@@ -125,6 +125,16 @@ class InvalidPackage(InvalidInput):
     advice_zh = "请用 capmart pack 重新打包"
 
 
+class PackageIncomplete(InvalidInput):
+    """Content that a package names was not sent to the center."""
+
+    code = "package_incomplete"
+    en = "the center lacks {count} part(s) of {release}: {missing}"
+    zh = "中心缺少 {release} 的 {count} 个部分：{missing}"
+    advice_en = "Send it again with: capmart publish; what is there already is not sent twice"
+    advice_zh = "请重新运行 capmart publish；已有内容不会重复传输"
+
+
 class InvalidStatement(InvalidInput):
     """A signed statement or log entry does not parse or lacks a field."""
 
@@ -155,6 +165,16 @@ class InvalidKey(InvalidInput):
         "A public key is spelled ed25519: and base64; a private key is a PKCS#8 PEM file made by: capmart key new"
     )
     advice_zh = "公钥写作 ed25519: 加 base64；私钥是由 capmart key new 生成的 PKCS#8 PEM 文件"
+
+
+class InvalidSchema(InvalidInput):
+    """A JSON Schema cannot be used."""
+
+    code = "invalid_schema"
+    en = "the JSON Schema cannot be used, at {path}: {reason}"
+    zh = "JSON Schema 不可用，位置 {path}：{reason}"
+    advice_en = "Write JSON Schema 2020-12 without references to other documents and without look-around in patterns"
+    advice_zh = "请使用 JSON Schema 2020-12，不要引用其他文档，正则中不要使用环视"
 
 
 class InputRejected(InvalidInput):

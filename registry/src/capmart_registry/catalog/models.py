@@ -1,7 +1,7 @@
 """Tables of the catalog. Every row follows from log entries; nothing here is a truth of its own.
 
-``Component`` and ``Release`` are what people look for; ``LedgerNamespace``, ``LedgerKey`` and ``LedgerMark`` are what the
-rules in :mod:`capmart_core.ledger` need to judge the next entry, of this center's log as of every followed one.
+``Component`` and ``Release`` are what people look for. ``LedgerNamespace``, ``LedgerKey`` and ``LedgerRelease`` are
+what the rules in :mod:`capmart_core.ledger` need to judge the next entry of any log.
 """
 
 from __future__ import annotations
@@ -58,9 +58,8 @@ class Release(SQLModel, table=True):
         digest: of the package's index.
         config: digest of the manifest.
         state: what follows from the publisher's statements and from the acts of every center followed here.
-        published: the state that the publisher alone gives it (``listed``, ``deprecated`` or ``yanked``).
-        seq: of the publisher's last accepted statement about it.
         keyid: of the key that signed the publication.
+        wanted: whether the filters of the upstream it comes from let it into this catalog.
         available: whether its content lies in this center's store.
         report: digest of the signed review report.
     """
@@ -82,21 +81,20 @@ class Release(SQLModel, table=True):
     industries: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     scenarios: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     state: str = Field(max_length=16)
-    published: str = Field(max_length=16)
     reason_zh: str | None = Field(default=None, max_length=20_000)
     reason_en: str | None = Field(default=None, max_length=20_000)
     replacement: str | None = Field(default=None, max_length=129)
     deadline: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    seq: int
     keyid: str = Field(max_length=64)
     log_index: int
     listed_at: datetime = Field(sa_type=UtcDateTime)
     report: str | None = Field(default=None, max_length=71)
     available: bool = Field(default=False)
+    wanted: bool = Field(default=True)
 
 
 class ReleaseContent(SQLModel, table=True):
-    """A digest that belongs to a release: its index, manifests, configs and layers. What may be served follows from it."""
+    """A digest that belongs to a release (index, manifest, config or layer); what may be served follows from it."""
 
     __tablename__ = "release_content"
 
@@ -141,23 +139,18 @@ class LedgerKey(SQLModel, table=True):
     revoked_from: int | None = Field(default=None)
 
 
-class LedgerMark(SQLModel, table=True):
-    """What one center's own acts make of a release: ``quarantined``, ``recalled`` or ``taken_down``.
+class LedgerRelease(SQLModel, table=True):
+    """All that the logs say of one release, whole, as :mod:`capmart_core.ledger` keeps it.
 
-    A center that is not the release's home binds itself and those who follow it; the strictest mark wins.
+    It may be there before the release itself, when only another center's act about it has been seen.
     """
 
-    __tablename__ = "ledger_mark"
+    __tablename__ = "ledger_release"
 
     component_id: str = Field(primary_key=True, max_length=129)
     version: str = Field(primary_key=True, max_length=128)
-    origin: str = Field(primary_key=True, max_length=300)
-    state: str = Field(max_length=16)
-    reason_zh: str | None = Field(default=None, max_length=20_000)
-    reason_en: str | None = Field(default=None, max_length=20_000)
-    replacement: str | None = Field(default=None, max_length=129)
-    deadline: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    log_index: int
+    namespace: str = Field(max_length=64, index=True)
+    fact: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class CatalogClock(SQLModel, table=True):
