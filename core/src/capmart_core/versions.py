@@ -13,7 +13,7 @@ from semver import Version
 from capmart_core.errors import InvalidRange, InvalidVersion
 
 _MAX_LENGTH = 128
-_PARTIAL = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(-[0-9A-Za-z.-]+)?", re.ASCII)
+_PARTIAL = re.compile(r"(0|[1-9]\d{0,8})(?:\.(0|[1-9]\d{0,8}))?(?:\.(0|[1-9]\d{0,8}))?(-[0-9A-Za-z.-]+)?", re.ASCII)
 _CLAUSE = re.compile(r"(\^|~|>=|<=|>|<|==|=)?\s*(\S+)")
 _COMPARE: dict[str, Callable[[Version, Version], bool]] = {
     ">=": lambda a, b: a >= b,
