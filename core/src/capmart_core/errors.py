@@ -6,7 +6,7 @@
     ├── InvalidInput         change what was sent (exit code 2)
     │   ├── InvalidIdentifier, InvalidVersion, InvalidRange, InvalidManifest, InvalidProject,
     │   ├── InvalidPackage, PackageIncomplete, InvalidStatement, InvalidJson, InvalidSchema, InvalidKey, InputRejected,
-    │   ├── TooLarge, SettingsInvalid
+    │   ├── InvalidRequest, TooLarge, SettingsInvalid
     ├── Refused              verification or policy said no; do not retry (exit code 3)
     │   ├── DigestMismatch, SignatureInvalid, KeyNotGranted, KeyRevoked, NotInLog, LogRollback, LogFork,
     │   ├── LogFrozen, LogCorrupt, ClockWrong, RuntimeMismatch, NamespaceNotHome, OriginNotTrusted, FingerprintMismatch,
