@@ -59,7 +59,7 @@ def after(fact: ReleaseFact | None, change: ReleasePublished | ReleaseStateChang
 
 
 class Overlay:
-    """A view with changes applied over another view, which stays as it is.
+    """A view with changes applied over another view, which stays as it is; over nothing when none is given.
 
     Attributes:
         namespaces: facts that differ from the view beneath, by namespace.
@@ -67,7 +67,7 @@ class Overlay:
         changed: likewise, releases by component and version.
     """
 
-    def __init__(self, below: LedgerView) -> None:
+    def __init__(self, below: LedgerView | None = None) -> None:
         self._below = below
         self.namespaces: dict[str, NamespaceFact] = {}
         self.keys: dict[tuple[str, str], KeyFact] = {}
@@ -75,19 +75,22 @@ class Overlay:
 
     def namespace(self, namespace: str) -> NamespaceFact | None:
         """The namespace, once a grant was seen."""
-        return self.namespaces.get(namespace) or self._below.namespace(namespace)
+        return self.namespaces.get(namespace) or (self._below.namespace(namespace) if self._below is not None else None)
 
     def key(self, namespace: str, keyid: str) -> KeyFact | None:
         """A key of a namespace, also when it is revoked."""
-        return self.keys.get((namespace, keyid)) or self._below.key(namespace, keyid)
+        return self.keys.get((namespace, keyid)) or (
+            self._below.key(namespace, keyid) if self._below is not None else None
+        )
 
     def release(self, component: str, version: str) -> ReleaseFact | None:
         """A release, also when only another center's act about it was seen."""
-        return self.changed.get((component, version)) or self._below.release(component, version)
+        known = self.changed.get((component, version))
+        return known or (self._below.release(component, version) if self._below is not None else None)
 
     def releases(self, namespace: str) -> Iterator[ReleaseFact]:
         """Every release of a namespace."""
-        for fact in self._below.releases(namespace):
+        for fact in self._below.releases(namespace) if self._below is not None else ():
             if (fact.component, fact.version) not in self.changed:
                 yield fact
         for (component, _), fact in self.changed.items():
