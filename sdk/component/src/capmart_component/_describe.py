@@ -131,7 +131,8 @@ def annotate(field: Field, schema: dict[str, Any], handler: Any) -> dict[str, An
     if field.example is not None:
         schema["examples"] = [to_jsonable_python(field.example)]
     bounds = {keyword: getattr(field, name) for name, keyword in _NUMBER_BOUNDS.items()}
-    for kind in _types(schema, handler) & _LENGTH_BOUNDS.keys():
+    bounded = field.min_length is not None or field.max_length is not None
+    for kind in _types(schema, handler) & _LENGTH_BOUNDS.keys() if bounded else ():
         low, high = _LENGTH_BOUNDS[kind]
         bounds |= {low: field.min_length, high: field.max_length}
     schema.update({keyword: value for keyword, value in {**texts, **bounds}.items() if value is not None})
