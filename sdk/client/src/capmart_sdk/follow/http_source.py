@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Self
+from typing import IO, Self, cast
 
 import httpx
 import zstandard
@@ -149,43 +148,47 @@ class HttpLogSource:
         raise CenterUnavailable(center=self._base, reason=f"it answered {status} to {path}")
 
 
-class _Raw(io.RawIOBase):
-    """The undecoded chunks of a response as a file, so that a decompressor reads no more than it is asked for."""
+class _Raw:
+    """The undecoded chunks of a response as a file, so that a decompressor reads no more than it is asked for.
+
+    When the connection breaks it ends there and keeps the error, so that what arrived can still be unpacked.
+    """
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._rest = memoryview(b"")
+        self._rest = b""
+        self.error: httpx.HTTPError | None = None
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the type stub's buffer is wider
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return 0
-            self._rest = memoryview(chunk)
-        taken = min(len(buffer), len(self._rest))
-        buffer[:taken] = self._rest[:taken]
-        self._rest = self._rest[taken:]
+    def read(self, size: int = _CHUNK) -> bytes:
+        try:
+            while not self._rest:
+                self._rest = next(self._chunks)
+        except StopIteration:
+            return b""
+        except httpx.HTTPError as error:
+            self.error = error
+            return b""
+        taken, self._rest = self._rest[:size], self._rest[size:]
         return taken
 
 
 def _decoded(response: httpx.Response, center: str, deadline: float) -> Iterator[bytes]:
-    """The body in chunks of bounded size, however well it was compressed."""
+    """The body in chunks of bounded size, however well it was compressed; they come as soon as they arrive."""
     encoding = response.headers.get("Content-Encoding", "identity").lower()
-    chunks = response.iter_raw(_CHUNK)
+    raw = _Raw(response.iter_raw())
     if encoding == "zstd":
-        reader = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(
-            io.BufferedReader(_Raw(chunks), _CHUNK), read_across_frames=True
-        )
-        chunks = iter(lambda: reader.read(_CHUNK), b"")
-    elif encoding != "identity":
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
+        read = decompressor.stream_reader(cast("IO[bytes]", raw), read_across_frames=True).read
+    elif encoding == "identity":
+        read = raw.read
+    else:
         raise CenterUnavailable(center=center, reason=f"it answered in the encoding {encoding[:40]!r}")
-    for chunk in chunks:
+    while chunk := read(_CHUNK):
         if time.monotonic() > deadline:
             raise CenterUnavailable(center=center, reason=f"the answer took more than {MAX_SECONDS:g} s")
         yield chunk
+    if raw.error is not None:
+        raise raw.error
 
 
 def _join(chunks: Iterator[bytes], max_bytes: int, what: str) -> bytes:
