@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from jsonschema_rs import Draft202012Validator
 
 ROOT = Path(__file__).parents[3]
 PLUGINS = sorted(
@@ -55,3 +57,30 @@ def test_given_the_plugins_folder_when_read_then_the_components_of_this_release_
         "unit-converter",
         "pump-failure-cases",
     }
+
+
+def test_given_an_application_when_its_schemas_are_compared_with_its_code_then_they_are_the_same() -> None:
+    folder = ROOT / "plugins/applications/supply-demand"
+    done = subprocess.run(
+        [sys.executable, "-m", "capmart_component", "capmart_supply_demand.rules"],
+        env={**os.environ, "PYTHONPATH": str(folder / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for action in json.loads(done.stdout):
+        for side in ("input", "output"):
+            schema = json.loads((folder / f"schemas/{action['name']}.{side}.json").read_text("utf-8"))
+            assert schema == action[side], f"run again: python -m capmart_component, for {action['name']}.{side}"
+
+
+@pytest.mark.parametrize("folder", PLUGINS, ids=lambda folder: folder.name)
+def test_given_http_examples_when_compared_with_their_schemas_then_they_agree(folder: Path) -> None:
+    project = tomllib.loads((folder / "capmart.toml").read_text("utf-8"))
+    actions = {action["name"]: action for action in project.get("actions", [])}
+    for example in project.get("examples", []):
+        for side in ("input", "output"):
+            value = json.loads((folder / example[side]).read_text("utf-8"))
+            if example["action"] in actions:
+                schema = json.loads((folder / actions[example["action"]][side]).read_text("utf-8"))
+                Draft202012Validator(schema).validate(value)
