@@ -26,7 +26,7 @@ from capmart_core.ledger.facts import (
     ReleaseFact,
     ReleaseState,
 )
-from capmart_core.ledger.rules import ReleaseStatement, interpret, marked, with_mark
+from capmart_core.ledger.rules import ReleaseStatement, interpret_opened, marked, with_mark
 from capmart_core.log.entries import decode_entry
 from capmart_core.signing import PublicKey, open_statement
 from capmart_core.statements import Entry, Publish
@@ -163,7 +163,7 @@ def judge(origin: str, origin_key: PublicKey, index: int, data: bytes, view: Led
         statement, _, _ = open_statement(entry.envelope)
         if isinstance(statement, ReleaseStatement):
             about = (statement.component, statement.version)
-        changes = tuple(interpret(origin, origin_key, index, entry, view))
+        changes = tuple(interpret_opened(origin, origin_key, index, entry, view, statement=statement))
     except VersionExists as error:
         refusal = error
         fact = view.release(*about) if about is not None else None

@@ -45,6 +45,7 @@ from capmart_core.statements import (
     Quarantine,
     Recall,
     Release,
+    Statement,
     Takedown,
     Unyank,
     Yank,
@@ -92,6 +93,19 @@ def interpret(origin: str, origin_key: PublicKey, index: int, entry: Entry, view
         StateConflict: takes back what was not set, or grants what was granted.
     """
     statement, _, _ = open_statement(entry.envelope)
+    return interpret_opened(origin, origin_key, index, entry, view, statement=statement)
+
+
+def interpret_opened(
+    origin: str,
+    origin_key: PublicKey,
+    index: int,
+    entry: Entry,
+    view: LedgerView,
+    *,
+    statement: Statement,
+) -> list[Change]:
+    """:func:`interpret` for an entry whose statement was read before."""
     namespace = (
         ComponentId.parse(statement.component).namespace
         if isinstance(statement, ReleaseStatement)
