@@ -54,3 +54,8 @@ class Home:
     def node(self) -> Path:
         """Folder of the node used when neither ``--node`` nor ``CAPMART_NODE`` names one."""
         return self.root / "node"
+
+    @property
+    def wheels(self) -> Path:
+        """Folder of third-party wheels fetched for packing, by lock."""
+        return self.root / "wheels"

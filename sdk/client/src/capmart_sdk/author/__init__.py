@@ -1,0 +1,1 @@
+"""The author's side: projects, checked and packed."""
