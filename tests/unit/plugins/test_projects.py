@@ -39,7 +39,17 @@ def test_given_a_component_when_its_own_tests_run_then_they_pass(folder: Path) -
 
 @pytest.mark.parametrize("folder", WITH_PYTHON, ids=lambda folder: folder.name)
 def test_given_a_component_when_its_code_is_type_checked_strictly_then_nothing_is_found(folder: Path) -> None:
-    run(sys.executable, "-m", "mypy", "--strict", "--config-file=", "src", cwd=folder, MYPYPATH="src")
+    run(
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file=",
+        f"--cache-dir={os.devnull}",
+        "src",
+        cwd=folder,
+        MYPYPATH="src",
+    )
 
 
 @pytest.mark.parametrize("folder", PLUGINS, ids=lambda folder: folder.name)
