@@ -35,6 +35,7 @@ SHOWN_STATES = ("listed", "deprecated")
 """States of components that lists show unless asked otherwise."""
 
 MAX_MANIFEST_BYTES = 4 << 20
+MAX_FILTER_VALUES = 50
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,19 @@ def find_component(session: Session, component_id: str) -> ComponentView:
         manifest=manifest_json(session, best.config),
         releases=tuple(ReleaseView(**release_fields(release)) for release in releases),
     )
+
+
+def revision_of(session: Session, component_id: str) -> int:
+    """The catalog's revision when the component last changed.
+
+    Raises:
+        ComponentNotFound: the catalog has none of that name.
+    """
+    found = select(Component.revision).where(Component.id == _checked(component_id), col(Component.latest).is_not(None))
+    revision = session.exec(found).first()
+    if revision is None:
+        raise ComponentNotFound(wanted=component_id[:200], center="the catalog")
+    return revision
 
 
 def find_release(session: Session, component_id: str, version: str) -> ReleaseDetail:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from sqlmodel import Session, col, select
 
-from capmart_core.errors import DigestMismatch, InvalidManifest
+from capmart_core.errors import DigestMismatch, InvalidStatement
 from capmart_core.identifiers import digest_of
 from capmart_core.ledger import (
     Change,
@@ -20,11 +20,11 @@ from capmart_core.ledger import (
     ReleaseState,
     encode_release,
 )
-from capmart_core.manifest import read_manifest
 from capmart_core.manifest.models import Manifest
 from capmart_core.statements import Entry
 from capmart_core.versions import parse_version
 from capmart_registry.catalog.ledger_view import DatabaseLedger
+from capmart_registry.catalog.manifests import parse_manifest
 from capmart_registry.catalog.models import (
     CatalogClock,
     Component,
@@ -113,11 +113,12 @@ def attach_manifest(session: Session, config: str, data: bytes) -> Manifest:
 
     Raises:
         DigestMismatch: it is something else.
-        InvalidManifest: it is none, or it contradicts the publisher's statement about a release.
+        InvalidManifest: it is none.
+        InvalidStatement: it contradicts what its publisher signed about a release.
     """
     if digest_of(data) != config:
         raise DigestMismatch(what="manifest", expected=config, actual=digest_of(data))
-    manifest = read_manifest(data)
+    manifest = parse_manifest(data)
     releases = list(session.exec(select(Release).where(Release.config == config)))
     for release in releases:
         check_manifest(manifest, release)
@@ -133,7 +134,7 @@ def check_manifest(manifest: Manifest, release: Release) -> None:
     """Refuse a manifest that says other than what its publisher signed about ``release``.
 
     Raises:
-        InvalidManifest: a field differs; names it.
+        InvalidStatement: a field differs; names it.
     """
     told = (
         ("id", manifest.id, release.component_id),
@@ -144,7 +145,7 @@ def check_manifest(manifest: Manifest, release: Release) -> None:
     )
     wrong = [name for name, said, signed in told if said != signed]
     if wrong:
-        raise InvalidManifest(file="manifest.json", count=len(wrong), problems=[], fields=wrong)
+        raise InvalidStatement(reason=f"its {', '.join(wrong)} is not that of the manifest")
 
 
 def set_content(session: Session, release: Release, digests: Iterable[str]) -> None:

@@ -16,6 +16,7 @@ from capmart_core.ports.blobs import BlobStore
 from capmart_core.ports.runner import Runner, RunSpec
 from capmart_core.statements import EntryEnvelope, Publish
 from capmart_core.text import Text
+from capmart_core.versions import Range
 
 Severity = Literal["error", "warning", "info"]
 MAX_TEXT = 2000
@@ -76,6 +77,10 @@ class CatalogLookup(ABC):
         """Every release of ``component`` that the catalog knows, the highest version first; empty for unknown ones."""
 
     @abstractmethod
+    def dependencies(self, component: str, version: str) -> tuple[tuple[str, Range], ...]:
+        """What a release of the catalog asks for."""
+
+    @abstractmethod
     def key(self, namespace: str, keyid: str) -> str | None:
         """Text of a key that may sign for ``namespace`` now; None for others."""
 
@@ -85,14 +90,15 @@ class Bench(ABC):
 
     @abstractmethod
     def runner(self) -> Runner:
-        """The runner of the center's settings, or, for a namespace that the operator trusts, the process runner.
+        """The runner of the center's settings; for a namespace that the operator trusts, else the process runner.
 
         Raises:
             Unavailable: nothing here can run it.
+            DriverNotFound: the runner of the settings is not installed.
         """
 
     @abstractmethod
-    def installed(self) -> AbstractContextManager[RunSpec]:
+    def installed(self, runner: Runner) -> AbstractContextManager[RunSpec]:
         """The package's verified content on disk for the runner's runtime; gone when the context ends.
 
         Raises:
@@ -107,10 +113,8 @@ class CheckSubject:
     Attributes:
         statement: what the publisher signed.
         envelope: with the signatures.
-        manifest_bytes: the config blob as it was submitted.
-        manifest: None when it cannot be read; the check ``manifest`` says why.
-        layout: the package's parts; None when they contradict each other; the check ``package`` says why.
-        sizes: of every blob of the package in bytes, by digest.
+        layout: the package's parts, which agree with each other; its manifest among them.
+        sizes: of every part of the package in bytes, by digest; all of them are in the store.
         blobs: the center's store.
         catalog: what is listed.
         bench: where examples run.
@@ -118,14 +122,16 @@ class CheckSubject:
 
     statement: Publish
     envelope: EntryEnvelope
-    manifest_bytes: bytes
-    manifest: Manifest | None
-    layout: PackageLayout | None
-    layout_problem: str | None
+    layout: PackageLayout
     sizes: Mapping[str, int]
     blobs: BlobStore
     catalog: CatalogLookup
     bench: Bench
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the component says of itself."""
+        return self.layout.manifest
 
     @property
     def release(self) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from capmart_core.errors import BlobNotFound, InvalidPackage, PackageIncomplete, TooLarge
-from capmart_core.manifest import read_manifest
 from capmart_core.package import MAX_DOCUMENT_BYTES, Descriptor, PackageLayout, describe_layout
 from capmart_core.package import media_types as types
 from capmart_core.ports.blobs import BlobStore
+from capmart_registry.catalog.manifests import parse_manifest
 
 MAX_LISTED = 50
 
@@ -74,7 +74,7 @@ def missing_content(blobs: BlobStore, layout: PackageLayout) -> list[Descriptor]
 def _document(blobs: BlobStore, entry: Descriptor) -> bytes:
     data = _read(blobs, entry.digest, MAX_DOCUMENT_BYTES)
     if entry.media_type == types.MANIFEST:
-        read_manifest(data)  # lists every problem; reading the layout would name the first
+        parse_manifest(data)  # lists every problem; reading the layout would name the first
     return data
 
 

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, or_, select
 
-from capmart_core.errors import CapmartError, StateConflict
+from capmart_core.errors import StateConflict
 from capmart_core.times import now_utc
 from capmart_registry.db import Database
 from capmart_registry.submissions.models import Job
@@ -61,6 +61,11 @@ def enqueue(session: Session, kind: str, subject: str, *, due: datetime | None =
     session.flush()
 
 
+def exists(session: Session, kind: str, subject: str) -> bool:
+    """Whether there is such a job, waiting or in somebody's hands."""
+    return session.exec(select(Job.id).where(Job.kind == kind, Job.subject == subject)).first() is not None
+
+
 def take(db: Database, worker: str, kinds: tuple[str, ...]) -> Lease | None:
     """Lease the job that has been due the longest; None when there is none."""
     now = now_utc()
@@ -93,7 +98,19 @@ def finish(session: Session, lease: Lease) -> None:
     session.delete(_held(session, lease))
 
 
-def put_back(db: Database, lease: Lease, error: CapmartError | None) -> None:
+def give_up(db: Database, lease: Lease) -> None:
+    """Let another worker go on with a standing job at once."""
+    with db.write() as session:
+        try:
+            row = _held(session, lease)
+        except StateConflict:
+            return
+        row.lease = row.worker = None
+        row.due, row.tries = now_utc(), 0
+        session.add(row)
+
+
+def put_back(db: Database, lease: Lease, error: Exception | None) -> None:
     """The job could not be done; it is tried again later, the later the more often it failed."""
     with db.write() as session:
         try:
@@ -102,14 +119,14 @@ def put_back(db: Database, lease: Lease, error: CapmartError | None) -> None:
             return
         row.lease = row.worker = None
         row.due = now_utc() + min(MAX_BACKOFF, timedelta(seconds=2 ** min(row.tries, 10)))
-        row.last_error = None if error is None else error.message("en")[:500]
+        row.last_error = None if error is None else str(error)[:500]
         session.add(row)
 
 
 @contextmanager
-def kept(db: Database, lease: Lease) -> Iterator[None]:
-    """Renew the lease from time to time while the work goes on."""
-    done = threading.Event()
+def kept(db: Database, lease: Lease) -> Iterator[threading.Event]:
+    """Renew the lease from time to time while the work goes on; gives an event that is set when the lease is lost."""
+    done, lost = threading.Event(), threading.Event()
 
     def renew() -> None:
         while not done.wait(RENEW_EVERY_S):
@@ -119,14 +136,15 @@ def kept(db: Database, lease: Lease) -> Iterator[None]:
                     row.lease = now_utc() + LEASE
                     session.add(row)
             except StateConflict:
-                return  # finishing will say so
+                lost.set()
+                return
             except Exception as error:  # noqa: BLE001 - a database away for a moment; the next renewal may succeed
                 _log.warning("the lease of %s %s was not renewed: %s", lease.kind, lease.subject, error)
 
     thread = threading.Thread(target=renew, name="lease", daemon=True)
     thread.start()
     try:
-        yield
+        yield lost
     finally:
         done.set()
         thread.join()

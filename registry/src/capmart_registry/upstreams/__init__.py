@@ -1,0 +1,1 @@
+"""Upstreams: other centers whose logs this center follows, relays and mirrors."""
