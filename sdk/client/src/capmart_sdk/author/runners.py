@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 from capmart_core.drivers import RUNNERS, load_driver
@@ -37,3 +39,20 @@ def author_runner(name: str | None = None) -> Runner:
         )
         return cast("Runner", load_driver(RUNNERS, "process"))
     return runner
+
+
+@contextmanager
+def opened_when_needed(name: str | None) -> Iterator[Callable[[], Runner]]:
+    """Give a function that opens the runner ``name`` at its first call; what was opened is closed at the end."""
+    opened: list[Runner] = []
+
+    def source() -> Runner:
+        if not opened:
+            opened.append(author_runner(name))
+        return opened[0]
+
+    try:
+        yield source
+    finally:
+        for runner in opened:
+            runner.close()
