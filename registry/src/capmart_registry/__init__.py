@@ -1,1 +1,3 @@
 """Capmart: registry."""
+
+__version__ = "0.1.0"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from capmart_core.drivers import RUNNERS, load_driver
-from capmart_core.errors import DriverNotFound, InvalidPackage, Unavailable
+from capmart_core.errors import DriverBroken, DriverNotFound, InvalidPackage, Unavailable
 from capmart_core.package import PackageLayout, install_tree
 from capmart_core.ports.blobs import BlobStore
 from capmart_core.ports.runner import Runner, RunSpec
@@ -42,12 +42,12 @@ class Runners:
 
         Raises:
             Unavailable: nothing here can run it.
-            DriverNotFound: the runner of the settings is not installed.
+            DriverNotFound, DriverBroken: the runner of the settings is not installed, or not whole.
         """
         try:
             runner = self._get(self._settings.runner)
             runner.info()
-        except (Unavailable, DriverNotFound):
+        except (Unavailable, DriverNotFound, DriverBroken):
             if namespace not in self._settings.process_namespaces:
                 raise
             return self._get(_PROCESS)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from capmart_core.errors import CapmartError, ComponentFailed, DriverNotFound, NotIsolated, RuntimeMismatch, Unavailable
+from capmart_core.errors import (
+    CapmartError,
+    ComponentFailed,
+    DriverBroken,
+    DriverNotFound,
+    NotIsolated,
+    RuntimeMismatch,
+    Unavailable,
+)
 from capmart_core.examples import differences
 from capmart_core.hooks import hookimpl
 from capmart_core.manifest.models import Example
@@ -34,7 +42,7 @@ def capmart_check(subject: CheckSubject) -> Iterator[Finding | Measurement]:
         with subject.bench.installed(runner) as spec, runner.start(spec) as instance:
             for example in subject.manifest.examples:
                 yield from _execute(subject, instance, example)
-    except (Unavailable, DriverNotFound, NotIsolated) as error:
+    except (Unavailable, DriverNotFound, DriverBroken, NotIsolated) as error:
         yield _not_run(error)
     except RuntimeMismatch as error:
         yield _failure("runtime_mismatch", error)

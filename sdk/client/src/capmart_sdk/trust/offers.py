@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from capmart_core.errors import CapmartError, CenterUnavailable
-from capmart_core.log.notes import parse_vkey
+from capmart_core.log import LogKey
 from capmart_core.signing import PublicKey
 from capmart_sdk.client import CenterInfo
 
@@ -40,9 +40,9 @@ def offers(about: CenterInfo, *, url: str) -> list[Offer]:
 
 def _offer(origin: str, log_key: str, log: str, *, own: bool, url: str) -> Offer:
     try:
-        name, key = parse_vkey(log_key)
+        key = LogKey.parse(log_key)
     except CapmartError as error:
         raise CenterUnavailable(center=url, reason=f"its log key cannot be read: {error}") from error
-    if name != origin:
-        raise CenterUnavailable(center=url, reason=f"its log key is named {name}, not {origin}")
-    return Offer(origin, key, log, own)
+    if key.name != origin:
+        raise CenterUnavailable(center=url, reason=f"its log key is named {key.name}, not {origin}")
+    return Offer(origin, key.public, log, own)
