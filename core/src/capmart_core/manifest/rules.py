@@ -213,7 +213,7 @@ def _tables(value: object) -> list[Mapping[str, Any]]:
 
 
 def _join(place: str, path: str) -> str:
-    return place + path if not path or path.startswith("[") else f"{place}.{path}"
+    return place + path if not (place and path) or path.startswith("[") else f"{place}.{path}"
 
 
 def _schema_problem(file: str, at: str, message: Text) -> Problem:

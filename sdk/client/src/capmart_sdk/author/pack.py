@@ -23,6 +23,7 @@ from capmart_sdk.author.contents import PROJECT_FILE
 from capmart_sdk.author.images import save_image
 from capmart_sdk.author.lock import unlocked
 from capmart_sdk.author.project import Project, example_problems, raise_problems
+from capmart_sdk.author.project_file import ImageSection, PythonSection
 from capmart_sdk.author.reading import read_project
 from capmart_sdk.author.runners import TENANT
 from capmart_sdk.author.sbom import make_sbom
@@ -105,9 +106,9 @@ class _Packing:
         parts = _Parts(actions=list(project.actions))
         try:
             if project.data.python is not None:
-                parts.wheels = self._wheels()
+                parts.wheels = self._wheels(project.data.python)
             if project.data.image is not None:
-                parts.image = self._image()
+                parts.image = self._image(project.data.image)
                 parts.image_digest = read_image(parts.image)[0].root.digest
         except WheelProblem as error:
             raise_problems(project.folder, list(error.problems))
@@ -118,11 +119,12 @@ class _Packing:
                 raise_problems(project.folder, problems)
         return parts
 
-    def _wheels(self) -> dict[str, list[Path]]:
-        project, section = self._project, self._project.data.python
-        own = build_wheel(project.folder, self._work / "wheel")
+    def _wheels(self, section: PythonSection) -> dict[str, list[Path]]:
+        project = self._project
+        module = section.entry.partition(":")[0].partition(".")[0]
+        own = build_wheel(project.folder, self._work / "wheel", module)
         name = WheelName.parse(own.name)
-        asked = [Runtime.parse(text) for text in (section.runtimes if section is not None else ())]
+        asked = [Runtime.parse(text) for text in section.runtimes]
         wheels: dict[str, list[Path]] = {}
         for target in asked or [self.runner().info().runtime]:
             problems = list(unlocked(project.requirements, project.locked, target))
@@ -138,11 +140,10 @@ class _Packing:
             wheels[str(runtime)] = files
         return wheels
 
-    def _image(self) -> Path:
-        section = self._project.data.image
-        if section is not None and section.layout is not None:
+    def _image(self, section: ImageSection) -> Path:
+        if section.layout is not None:
             return self._project.folder / section.layout
-        reference = str(section.reference if section is not None else "")
+        reference = str(section.reference)
         folder = self._work / "image"
         try:
             save_image(reference, folder)

@@ -23,6 +23,7 @@ _EPOCH = "315532800"  # 1980-01-01, the earliest time that a zip can hold
 _BUILD_S = 300
 _FETCH_S = 900
 _SHOWN = 600
+_SHOWN_LINES = 2
 
 
 class WheelProblem(Exception):  # noqa: N818 - carries problems to the one place that collects them
@@ -37,14 +38,19 @@ class WheelProblem(Exception):  # noqa: N818 - carries problems to the one place
         self.problems = problems
 
 
-def build_wheel(project: Path, folder: Path) -> Path:
+def build_wheel(project: Path, folder: Path, module: str) -> Path:
     """Build the project's own wheel into ``folder``, offline, in a process of its own.
 
     The build backend is hatchling as installed beside Capmart. It reads the project's files and does not import them,
     unless the project has build hooks of its own, which are the author's and run on the author's machine.
 
+    Args:
+        project: folder with ``pyproject.toml``.
+        folder: where to write the wheel.
+        module: top-level module that must be in it.
+
     Raises:
-        WheelProblem: it cannot be built.
+        WheelProblem: it cannot be built, or lacks the module.
     """
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-I", "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
@@ -52,13 +58,19 @@ def build_wheel(project: Path, folder: Path) -> Path:
     done = _run(command, project, environment, _BUILD_S)
     wheels = sorted(folder.glob("*.whl"))
     if done.returncode != 0 or len(wheels) != 1:
-        text = found((done.stderr.strip() or done.stdout.strip())[-_SHOWN:])
+        text = _end_of(done)
         expected = Text(en="a project that hatchling can build", zh="hatchling 可以构建的项目")
         raise WheelProblem(Problem("pyproject.toml", "", "build", expected, text))
     try:
-        check_wheel(wheels[0])
+        entries = check_wheel(wheels[0])
     except InvalidPackage as error:
         raise WheelProblem(_refused("pyproject.toml", "", error)) from error
+    tops = {entry.filename.partition("/")[0].partition(".")[0] for entry in entries}
+    if module not in tops:
+        expected = Text(en=f"the module {module} in the wheel", zh=f"wheel 中含有模块 {module}")
+        at, example = "tool.hatch.build.targets.wheel.packages", f'packages = ["src/{module}"]'
+        was = found(", ".join(sorted(top for top in tops if not top.endswith("-info"))[:10]))
+        raise WheelProblem(Problem("pyproject.toml", at, "module_missing", expected, was, example))
     return wheels[0]
 
 
@@ -135,7 +147,7 @@ def _fetched(wanted: list[LockedWheel], runtime: Runtime, cache: Path) -> Path:
         strict = ["--no-deps", "--require-hashes", "--only-binary=:all:", "-r", str(requirements), "-d", str(partial)]
         done_run = _run([*pip, *strict, *_target(runtime)], partial, _environment(), _FETCH_S)
         if done_run.returncode != 0:
-            text = found((done_run.stderr.strip() or done_run.stdout.strip())[-_SHOWN:])
+            text = _end_of(done_run)
             expected = Text(
                 en=f"wheels that pip can fetch for {runtime}, or a folder {WHEELS_FOLDER}/ with them",
                 zh=f"pip 可为 {runtime} 下载的 wheel，或含有它们的 {WHEELS_FOLDER}/ 目录",
@@ -170,6 +182,13 @@ def _run(
         )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, 1, "", f"it took longer than {limit_s:g} s")
+
+
+def _end_of(done: subprocess.CompletedProcess[str]) -> Text:
+    """The last lines of what a program said, where it says what was wrong."""
+    lines = [line.strip() for line in (done.stderr.strip() or done.stdout.strip()).splitlines() if line.strip()]
+    text = " / ".join(lines[-_SHOWN_LINES:])[-_SHOWN:] or f"exit {done.returncode}"
+    return Text(en=text, zh=text)
 
 
 def _refused(file: str, at: str, error: InvalidPackage) -> Problem:
