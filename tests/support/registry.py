@@ -10,7 +10,7 @@ from capmart_core.package import PackageReader, PackedPackage, media_types
 from capmart_core.signing import Ed25519Signer, Signer, sign_statement
 from capmart_core.statements import EntryEnvelope, KeyAdd, NamespaceGrant, Publish
 from capmart_core.times import now_utc
-from capmart_registry import tables
+from capmart_registry import schema
 from capmart_registry.accounts.principal import Principal, Role, scopes_of
 from capmart_registry.artifacts import service as artifacts
 from capmart_registry.center import Center
@@ -40,9 +40,15 @@ REVIEWER = principal("judge", "reviewer", organisation="operator")
 
 
 class SmallCenter:
-    """One center with namespace ``acme``, a publisher's key and an organisation that owns it."""
+    """One center with namespace ``acme``, a publisher's key and an organisation that owns it.
 
-    def __init__(self, folder: Path, origin: str = ORIGIN, **settings: Any) -> None:
+    Args:
+        folder: its data folder.
+        namespace: whether ``acme`` is granted here.
+        settings: that differ from a center without an engine whose operator trusts ``acme``.
+    """
+
+    def __init__(self, folder: Path, origin: str = ORIGIN, *, namespace: bool = True, **settings: Any) -> None:
         given: dict[str, Any] = {
             "data": folder,
             "origin": origin,
@@ -59,10 +65,11 @@ class SmallCenter:
         if not self.center.settings.log_key_path.exists():
             self.center.settings.log_key_path.parent.mkdir(parents=True, exist_ok=True)
             Ed25519Signer.generate().save(self.center.settings.log_key_path)
-            tables.METADATA.create_all(self.center.db.engine)
+            schema.migrate(self.center.db)
             with self.center.db.write() as session:
                 log.create_own_log(session, self.center)
-            self.open_namespace("acme", self.publisher)
+            if namespace:
+                self.open_namespace("acme", self.publisher)
 
     def __enter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,11 +17,23 @@ from hypothesis import strategies as st
 from capmart_core.errors import LogFrozen, StateConflict
 from capmart_core.ledger import Overlay, judge
 from capmart_core.signing import Ed25519Signer
+from capmart_registry.upstreams.filters import EVERYTHING
+from capmart_registry.upstreams.store import RegistryStore
 from capmart_sdk.follow import Batch, Follower, FollowStore, NodeStore
+from tests.support.registry import SmallCenter
 from tests.support.simulated_log import ORIGIN, SimulatedLog
+
+
+@contextmanager
+def registry_store(folder: Path) -> Iterator[RegistryStore]:
+    """The store of a center, which also keeps the entries to relay them."""
+    with SmallCenter(folder / "center", "center.brain.example", namespace=False) as small:
+        yield RegistryStore(small.center, EVERYTHING)
+
 
 STORES: dict[str, Callable[[Path], AbstractContextManager[Any]]] = {
     "node": lambda folder: NodeStore(folder / "logs.sqlite"),
+    "registry": registry_store,
 }
 KEYS = [Ed25519Signer.generate() for _ in range(3)]
 
