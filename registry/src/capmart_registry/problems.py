@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from capmart_core import errors
 from capmart_core.errors import CapmartError
 from capmart_core.text import Language
-from capmart_registry.artifacts.errors import oci_error, speaks_oci
+from capmart_registry.artifacts.errors import OciError, oci_error, speaks_oci
 
 _log = logging.getLogger("capmart.center")
 
@@ -53,6 +53,8 @@ STATUS: Mapping[type[CapmartError], int] = {
 
 def status_of(error: CapmartError) -> int:
     """The HTTP status of ``error``."""
+    if isinstance(error, OciError):
+        return error.status
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 

@@ -118,6 +118,9 @@ def build_app(command: str | None = None) -> typer.Typer:
     )
     app.callback()(_root)
     wanted = [module for module, names in _MODULES.items() if command in names]
+    if not wanted and command in entry_points(group=COMMAND_GROUP).names:
+        _add_plugins(app, command)
+        return app
     for module in wanted or _MODULES:
         _register(app, module)
     if not wanted:
