@@ -30,7 +30,6 @@ from capmart_core.package.wheels import (
     platform_tags,
     runtime_needed,
     supported_tags,
-    unpack_wheel,
 )
 from capmart_core.package.writer import PackedPackage, write_package
 
@@ -58,7 +57,6 @@ __all__ = [
     "read_image",
     "runtime_needed",
     "supported_tags",
-    "unpack_wheel",
     "verify_tree",
     "write_layout",
     "write_package",

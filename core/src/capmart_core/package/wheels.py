@@ -25,7 +25,6 @@ _PLATFORM = re.compile(
 _END = b"PK\x05\x06"
 _END_BYTES = 22
 _MAX_COMMENT = 65_535
-_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -160,48 +159,6 @@ def check_wheel(path: Path, limits: WheelLimits = DEFAULT_LIMITS) -> list[zipfil
     _check_names(entries, path.name)
     _check_sizes(entries, path.name, limits)
     return [entry for entry in entries if not entry.is_dir()]
-
-
-def unpack_wheel(path: Path, folder: Path, limits: WheelLimits = DEFAULT_LIMITS) -> int:
-    """Unpack a wheel as it would stand on ``sys.path``; scripts, headers and data are left out.
-
-    Nothing is written outside ``folder`` and nothing is executed. A file that exists is kept: what is unpacked first,
-    the component's own wheel, cannot be replaced by a dependency.
-
-    Returns:
-        the number of bytes written.
-
-    Raises:
-        InvalidPackage: see :func:`check_wheel`; or it is damaged.
-    """
-    files = check_wheel(path, limits)
-    written = 0
-    with zipfile.ZipFile(path) as archive:
-        for entry in files:
-            name = _import_path(entry.filename)
-            if name is None:
-                continue
-            target = folder / name
-            if target.exists():
-                continue
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(entry) as source, target.open("xb") as file:
-                    while chunk := source.read(_READ_BYTES):
-                        written += file.write(chunk)
-            except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError) as error:
-                raise InvalidPackage(file=path.name, reason=f"{entry.filename} is damaged: {error}") from error
-            target.chmod(0o644)
-    return written
-
-
-def _import_path(name: str) -> str | None:
-    """Where a wheel's file goes on ``sys.path``: ``X.data/purelib/a.py`` is ``a.py``; other data is not imported."""
-    first, _, rest = name.partition("/")
-    if not first.endswith(".data"):
-        return name
-    scheme, _, inside = rest.partition("/")
-    return inside if scheme in {"purelib", "platlib"} and inside else None
 
 
 def _check_directory(stream: BinaryIO, file: str, limits: WheelLimits) -> None:

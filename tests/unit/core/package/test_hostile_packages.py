@@ -29,7 +29,6 @@ from capmart_core.package import (
     WheelLimits,
     check_wheel,
     install_tree,
-    unpack_wheel,
     write_package,
 )
 from tests.support.packages import RUNTIME, make_package, make_wheel, manifest_json
@@ -323,9 +322,6 @@ def test_given_a_wheel_that_would_do_harm_when_looked_at_then_refused(
 
     with pytest.raises(InvalidPackage, match=reason):
         check_wheel(path)
-    with pytest.raises(InvalidPackage, match=reason):
-        unpack_wheel(path, tmp_path / "site")
-    assert not (tmp_path / "site").exists()
 
 
 def test_given_a_name_twice_in_a_wheel_when_looked_at_then_refused(tmp_path: Path) -> None:
@@ -344,20 +340,6 @@ def test_given_a_bomb_in_many_files_when_looked_at_then_refused_by_its_total(tmp
         check_wheel(path, WheelLimits(unpacked_bytes=10_000_000))
 
 
-def test_given_a_wheel_that_lies_about_its_sizes_when_unpacked_then_no_more_is_written_than_it_said(
-    tmp_path: Path,
-) -> None:
-    path = zip_with(tmp_path / "evil-1.0-py3-none-any.whl", ("a.bin", b"\0" * 10_000_000))
-    data = bytearray(path.read_bytes())
-    central = data.rfind(b"PK\x01\x02")
-    struct.pack_into("<I", data, central + 24, 10)
-    path.write_bytes(data)
-
-    with pytest.raises(InvalidPackage, match="damaged"):
-        unpack_wheel(path, tmp_path / "site")
-    assert (tmp_path / "site" / "a.bin").stat().st_size <= 10
-
-
 def test_given_a_vast_table_of_contents_when_looked_at_then_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "evil-1.0-py3-none-any.whl"
     with path.open("wb") as file:
@@ -369,16 +351,12 @@ def test_given_a_vast_table_of_contents_when_looked_at_then_refused_before_it_is
         check_wheel(path)
 
 
-def test_given_an_ordinary_wheel_when_unpacked_then_it_stands_as_on_the_path(tmp_path: Path) -> None:
-    files = {"pkg/__init__.py": b"", "pkg-1.0.data/purelib/extra.py": b"x=1\n", "pkg-1.0.data/scripts/run": b"#!\n"}
-    wheel = make_wheel(tmp_path, "pkg", "1.0", files)
+def test_given_an_ordinary_wheel_when_looked_at_then_its_files_are_listed(tmp_path: Path) -> None:
+    files = {"pkg/__init__.py": b"", "pkg-1.0.data/purelib/extra.py": b"x=1\n"}
 
-    written = unpack_wheel(wheel, tmp_path / "site")
+    entries = check_wheel(make_wheel(tmp_path, "pkg", "1.0", files))
 
-    found = {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*.py")}
-    assert found == {"pkg/__init__.py", "extra.py"}
-    assert not (tmp_path / "site" / "pkg-1.0.data").exists()
-    assert written > 0
+    assert {entry.filename for entry in entries} >= set(files)
 
 
 def test_given_a_package_with_a_bomb_when_installed_then_refused_and_nothing_is_left(tmp_path: Path) -> None:
