@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from capmart_core.blobs import FolderBlobs
 from capmart_core.ports.blobs import BlobStore
 

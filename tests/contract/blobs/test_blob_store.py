@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from capmart_core.errors import BlobNotFound, DigestMismatch, InvalidIdentifier, NotFound, StateConflict, TooLarge
 from capmart_core.identifiers import digest_of
 from capmart_core.ports.blobs import BlobStore
