@@ -18,6 +18,7 @@ from capmart_sdk.client.models import (
     CenterInfo,
     ComponentPage,
     NamespacePage,
+    ReleasePage,
     SearchPage,
     Submission,
     WhoAmI,
@@ -104,14 +105,14 @@ class CenterClient:
         answer = self.http.post("/api/v1/statements", {"envelope": as_json(envelope)})
         return answer.get("index") if isinstance(answer, dict) else None
 
-    def release(self, component: ComponentId, version: str) -> dict[str, Any]:
+    def release(self, component: ComponentId, version: str) -> ReleasePage:
         """One release as the center shows it."""
-        answer = self.http.get(f"/api/v1/components/{component}/releases/{parse_version(version)}")
-        return self._checked(TypeAdapter(dict[str, Any]), answer)
+        path = f"/api/v1/components/{component}/releases/{parse_version(version)}"
+        return self._read(ReleasePage, self.http.get(path))
 
-    def repository(self, component: ComponentId, *, push: bool = False) -> Repository:
+    def repository(self, component: ComponentId) -> Repository:
         """The component's content under ``/v2/``."""
-        return Repository(self.http, str(component), push=push, account=self._account)
+        return Repository(self.http, str(component), account=self._account)
 
     def _read(self, model: type[_M], answer: Any) -> _M:
         return self._checked(TypeAdapter(model), answer)

@@ -83,6 +83,13 @@ class ReleaseSummary(_Answer):
     reason: Text | None = None
 
 
+class ReleasePage(ReleaseSummary):
+    """One version with the manifest that its publisher signed."""
+
+    component: str
+    manifest: dict[str, Any] | None = None
+
+
 class ComponentPage(_Answer):
     """A component with its latest manifest and every release."""
 
@@ -113,8 +120,9 @@ class Submission(_Answer):
     version: str
     digest: str
     findings: tuple[Finding, ...] = ()
-    decision: Any = None
-    reasons: Any = None
+    decision: str | None = None
+    reason: Text | None = None
+    log_index: int | None = None
 
 
 class NamespaceKey(_Answer):

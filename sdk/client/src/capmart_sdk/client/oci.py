@@ -75,10 +75,9 @@ class Repository:
         account: user name that goes with the token.
     """
 
-    def __init__(self, http: Http, name: str, *, push: bool = False, account: str | None = None) -> None:
+    def __init__(self, http: Http, name: str, *, account: str | None = None) -> None:
         self._http = http
         self._base = f"/v2/{name}"
-        self._push = push
         self._auth = RegistryAuth(http, account)
 
     def has_blob(self, digest: str) -> bool:

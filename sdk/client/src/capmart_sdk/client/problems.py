@@ -19,8 +19,6 @@ from capmart_core.errors import (
 )
 from capmart_core.text import Language
 
-_MEMBERS = frozenset({"type", "title", "status", "detail", "code", "advice"})
-
 
 class _Relayed(CapmartError):
     """An error that a center raised: its words are the center's, its class and code are ours."""
@@ -63,7 +61,8 @@ def error_from(status: int, document: object, *, center: str, headers: Mapping[s
     code = problem.get("code")
     leaf = _class_for(code) if isinstance(code, str) else None
     if leaf is not None:
-        extra = {name: value for name, value in problem.items() if name not in _MEMBERS}
+        values = problem.get("data")
+        extra = dict(values) if isinstance(values, dict) else {}
         known = {name: str(problem.get(name) or "") for name in ("title", "detail", "advice")}
         return _relayed(leaf)(**{**extra, **known, "status": status})
     return _by_status(status, problem, center=center, headers=headers)
