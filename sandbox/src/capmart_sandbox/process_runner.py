@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -101,10 +102,19 @@ class ProcessRunner(Runner):
             init_s=self._settings.init_s,
             rlimit_bytes=0 if mode != "calls" else spec.limits.memory_mib * 1024 * 1024 + _ADDRESS_SPACE,
             data_socket=data_socket,
+            port=_free_port() if mode == "http" else None,
         )
         box = _ProcessBox(spec.component)
         box.connect(order)
         return box
+
+
+def _free_port() -> int:
+    """A TCP port of the loopback interface that nobody uses at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 _ADDRESS_SPACE = 512 * 1024 * 1024

@@ -49,13 +49,18 @@ def order_for(
     describe_paths: tuple[str, ...] = (),
     rlimit_bytes: int = 0,
     data_socket: str = "",
+    port: int | None = None,
 ) -> Order:
-    """What a guest is to load for ``spec``; paths are as the guest sees them."""
+    """What a guest is to load for ``spec``; paths are as the guest sees them.
+
+    ``port`` replaces the manifest's where the network is shared with others, as it is without a container.
+    """
     delivery = spec.delivery
     http = delivery.http
     env = {"CAPMART_FILES": files}
+    listening = 0 if http is None else port or http.port
     if http is not None:
-        env["CAPMART_PORT"] = str(http.port)
+        env["CAPMART_PORT"] = str(listening)
     return Order(
         mode=mode,
         entry=delivery.entry if isinstance(delivery, PythonDelivery) else "",
@@ -66,7 +71,7 @@ def order_for(
         init_s=init_s,
         describe_paths=describe_paths,
         rlimit_bytes=rlimit_bytes,
-        port=0 if http is None else http.port,
+        port=listening,
         health="" if http is None else http.health,
         data_socket=data_socket,
     )
