@@ -17,6 +17,13 @@ from capmart_core.manifest.models import Manifest
 from capmart_core.package import PackedPackage, media_types, write_package
 
 CODE = b"def add(a: int, b: int) -> int:\n    return a + b\n"
+ACTION_CODE = b"""from capmart_component import action
+
+
+@action(title_zh="\xe7\x9b\xb8\xe5\x8a\xa0", title_en="Add")
+def add(a: int, b: int) -> int:
+    return a + b
+"""
 RUNTIME = "python3.11-any"
 
 
@@ -80,8 +87,10 @@ def manifest_json(**changes: Any) -> dict[str, Any]:
     return {name: part for name, part in value.items() if part is not None}
 
 
-def make_package(folder: Path, *, files: Mapping[str, bytes] | None = None, **changes: Any) -> PackedPackage:
-    """A package file of a small Python component."""
+def make_package(
+    folder: Path, *, files: Mapping[str, bytes] | None = None, code: bytes = CODE, **changes: Any
+) -> PackedPackage:
+    """A package file of a small Python component; :data:`ACTION_CODE` as ``code`` makes one that runs."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}
     for name, data in (files or {}).items():
@@ -93,7 +102,11 @@ def make_package(folder: Path, *, files: Mapping[str, bytes] | None = None, **ch
         for name, data in sorted((files or {}).items())
     ]
     manifest = Manifest.model_validate(manifest_json(files=listed, **changes))
-    wheels = {RUNTIME: [make_wheel(folder / "wheels")]} if manifest.delivery.type == "python" else {}
+    wheels = (
+        {RUNTIME: [make_wheel(folder / "wheels", files={"acme_sum.py": code})]}
+        if manifest.delivery.type == "python"
+        else {}
+    )
     path = folder / f"{manifest.component.name}-{manifest.version}.capmart.tar"
     return write_package(path, manifest, wheels=wheels, files=paths)
 

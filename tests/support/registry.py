@@ -23,7 +23,7 @@ from capmart_registry.submissions import service as submissions
 from capmart_registry.submissions.bench import Runners
 from capmart_registry.submissions.intake import CHECK
 from capmart_registry.submissions.views import SubmissionView
-from tests.support.packages import make_package, manifest_json
+from tests.support.packages import ACTION_CODE, make_package, manifest_json
 
 ORIGIN = "center.zhejiang.example"
 EXAMPLES = manifest_json()["examples"]
@@ -90,15 +90,15 @@ class SmallCenter:
 
     def add_key(self, session: Any, namespace: str, key: Signer) -> None:
         """Register a publisher's key."""
-        added = KeyAdd(
-            home=self.origin, at=now_utc(), namespace=namespace, keyid=key.public.keyid, key=str(key.public)
-        )
+        added = KeyAdd(home=self.origin, at=now_utc(), namespace=namespace, keyid=key.public.keyid, key=str(key.public))
         log.append_act(self.center, session, added)
 
     def package(self, **changes: Any) -> PackedPackage:
         """A package of a small component with some fields of its manifest changed; without examples unless given."""
         self._made += 1
-        return make_package(self.folder / "packages" / str(self._made), **{"examples": None, **changes})
+        return make_package(
+            self.folder / "packages" / str(self._made), **{"examples": None, "code": ACTION_CODE, **changes}
+        )
 
     def push(self, packed: PackedPackage) -> PackageReader:
         """Everything of a package into its repository, as ``/v2/`` would put it there."""
@@ -112,9 +112,7 @@ class SmallCenter:
             session.flush()
             for manifest in layout.manifests():
                 data = layout.documents[manifest.digest]
-                artifacts.put_manifest(
-                    self.center, session, repository, manifest.digest, data, manifest.media_type
-                )
+                artifacts.put_manifest(self.center, session, repository, manifest.digest, data, manifest.media_type)
             artifacts.put_manifest(
                 self.center, session, repository, layout.digest, layout.documents[layout.digest], media_types.OCI_INDEX
             )

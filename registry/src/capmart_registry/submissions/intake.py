@@ -36,8 +36,8 @@ CHECK = "check"
 def submit(center: Center, principal: Principal, envelope: EntryEnvelope) -> Submission:
     """Take a publisher's signed statement whose content was sent before.
 
-    Sending the very same statement again answers with the submission that it made; a version whose last submission was
-    rejected or failed may be submitted anew.
+    Sending the very same content again answers with the submission that it made, also when that is listed; a version
+    whose last submission was rejected or failed may be submitted anew.
 
     Raises:
         InvalidStatement: it is no publish statement, or it contradicts the manifest.
@@ -51,8 +51,7 @@ def submit(center: Center, principal: Principal, envelope: EntryEnvelope) -> Sub
     with center.db.read() as session:
         check_owner(session, center, principal, statement.component)
         _check_signature(session, envelope, statement)
-        _check_free(session, statement)
-        known = _under_way(session, statement)
+        known = _known(session, statement)
         # Content of another repository is not the caller's to publish, even where its digest is known.
         here = artifacts.find_manifest(session, statement.component, statement.digest) is not None
     if known is not None:
@@ -64,12 +63,11 @@ def submit(center: Center, principal: Principal, envelope: EntryEnvelope) -> Sub
     _check_agrees(statement, content)
     try:
         with center.db.write() as session:
-            _check_free(session, statement)
-            known = _under_way(session, statement)
+            known = _known(session, statement)
             return known or _store(session, principal, envelope, statement, content)
     except IntegrityError:  # two at once: the other one was first
         with center.db.read() as session:
-            known = _under_way(session, statement)
+            known = _known(session, statement)
         if known is None:
             raise
         return known
@@ -122,31 +120,28 @@ def _check_signature(session: Session, envelope: EntryEnvelope, statement: Publi
     raise KeyNotGranted(what=what, keyid=envelope.signatures[0].keyid, namespace=namespace)
 
 
-def _check_free(session: Session, statement: Publish) -> None:
-    """A logged version is never reused."""
-    found = select(Release.digest).where(
-        Release.component_id == statement.component, Release.version == statement.version
-    )
-    digest = session.exec(found).first()
-    if digest is not None:
-        raise VersionExists(release=f"{statement.component}@{statement.version}", digest=digest)
-
-
-def _under_way(session: Session, statement: Publish) -> Submission | None:
-    """The submission of this very content that is under way; None when the version is free.
+def _known(session: Session, statement: Publish) -> Submission | None:
+    """The submission of this very content that is listed or under way; None when the version is free.
 
     Raises:
-        VersionExists: other content is under way.
+        VersionExists: other content is logged or under way; a logged version is never reused.
     """
-    states = [str(state) for state in SubmissionState if state.open]
+    logged = select(Release.digest).where(
+        Release.component_id == statement.component, Release.version == statement.version
+    )
+    digest = session.exec(logged).first()
+    states = [str(state) for state in SubmissionState if state.open or state is SubmissionState.LISTED]
     found = select(Submission).where(
         Submission.component_id == statement.component,
         Submission.version == statement.version,
         col(Submission.state).in_(states),
     )
     row = session.exec(found).first()
-    if row is not None and row.digest != statement.digest:
-        raise VersionExists(release=f"{statement.component}@{statement.version}", digest=row.digest)
+    digest = digest or (row.digest if row is not None else None)
+    if digest is None:
+        return None
+    if row is None or digest != statement.digest:
+        raise VersionExists(release=f"{statement.component}@{statement.version}", digest=digest)
     return row
 
 

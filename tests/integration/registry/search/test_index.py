@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,9 @@ def document(name: str, zh: str, en: str, *, more: str = "", listed_at: int = 0,
 
 DOCUMENTS = [
     document("oee", "设备综合效率", "Overall equipment effectiveness", listed_at=1, kind="tool", industry="34 35"),
-    document("factors", "能源折标因子", "Energy factors", more="设备能耗", listed_at=3, kind="knowledge", industry="34"),
+    document(
+        "factors", "能源折标因子", "Energy factors", more="设备能耗", listed_at=3, kind="knowledge", industry="34"
+    ),
     document("match", "供需撮合", "Supply and demand", listed_at=2, kind="application"),
 ]
 
@@ -82,12 +84,12 @@ def test_given_a_sort_order_then_pages_follow_it_without_gap(reader: SearchReade
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(text=st.one_of(st.text(max_size=300), st.text(alphabet='"\'()+-*:~^[]{}\\/ANDORT ', max_size=300)))
+@given(text=st.one_of(st.text(max_size=300), st.text(alphabet="\"'()+-*:~^[]{}\\/ANDORT ", max_size=300)))
 def test_given_any_text_then_there_is_an_answer(reader: SearchReader, text: str) -> None:
     assert reader.ask(SearchQuery(text)).total >= 0
 
 
-@pytest.mark.parametrize("bomb", ["大" * 10_000, "a " * 5000, "(" * 5000, '"' * 9999, "*:* AND " * 1000, "的" * 3 + " x" * 400])
+@pytest.mark.parametrize("bomb", ["大" * 10_000, "a " * 5000, "(" * 5000, '"' * 9999, "*:* AND " * 1000, "的 x" * 400])
 def test_given_a_search_bomb_then_the_answer_comes_at_once(reader: SearchReader, bomb: str) -> None:
     started = time.perf_counter()
     reader.ask(SearchQuery(bomb))
@@ -120,19 +122,9 @@ def test_given_a_broken_index_then_an_empty_one_takes_its_place(tmp_path: Path) 
 
 
 def test_given_many_threads_then_each_gets_its_answer(reader: SearchReader) -> None:
-    wrong: list[object] = []
-
-    def ask() -> None:
-        for _ in range(50):
-            if reader.ask(SearchQuery("设备综合")).ids != ("acme/oee",):
-                wrong.append(1)
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(reader.ask, [SearchQuery("设备综合")] * 400))
+    assert {answer.ids for answer in answers} == {("acme/oee",)}
 
 
 def test_given_a_folder_that_was_deleted_then_the_index_is_made_again(tmp_path: Path) -> None:
