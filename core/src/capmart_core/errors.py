@@ -21,7 +21,8 @@
         └── CallTimeout, OutOfMemory, Crashed, NoResult, BadResult, OutputTooLarge, ComponentRaised, Unhealthy
 
 Each leaf has a stable ``code``, a message and an advice in Chinese and English; its keyword arguments are its data.
-Names in the templates' braces are the keyword arguments a raiser must give.
+Names in the templates' braces are the keyword arguments a raiser must give. A value that reads otherwise in Chinese,
+such as a reason, is given twice: ``reason`` and ``reason_zh``.
 """
 
 from __future__ import annotations
@@ -51,11 +52,17 @@ class CapmartError(Exception):
 
     def message(self, language: Language) -> str:
         """What was wrong, in ``language``."""
-        return _fill(self.zh if language == "zh" else self.en, self.data)
+        return _fill(self.zh if language == "zh" else self.en, self._spelled(language))
 
     def advice(self, language: Language) -> str:
         """What to do next, in ``language``; empty when the message says it."""
-        return _fill(self.advice_zh if language == "zh" else self.advice_en, self.data)
+        return _fill(self.advice_zh if language == "zh" else self.advice_en, self._spelled(language))
+
+    def _spelled(self, language: Language) -> dict[str, object]:
+        if language != "zh":
+            return self.data
+        chinese = {name.removesuffix("_zh"): value for name, value in self.data.items() if name.endswith("_zh")}
+        return self.data | chinese
 
 
 def _fill(template: str, data: dict[str, object]) -> str:

@@ -1,1 +1,1 @@
-"""Runs capability components: in hardened containers, or, for trusted code only, in plain processes."""
+"""Runs capability components in hardened containers. Reached through its drivers in ``capmart.runners`` only."""

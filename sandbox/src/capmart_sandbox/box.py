@@ -1,153 +1,230 @@
-"""A box: one running guest, seen from the host, whatever runs it."""
+"""A box: one running guest as the host sees it, whatever runs it, and the calls that go into it."""
 
 from __future__ import annotations
 
+import logging
 import secrets
-import shutil
 import socket
-import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from capmart_core.errors import Unhealthy
 from capmart_sandbox.guest import framing
+from capmart_sandbox.wire import Frame, GuestDeviated, GuestGone, Wire
 
-CONNECT_S = 60.0
-_LOG_CHARS = 2000
+_log = logging.getLogger("capmart.sandbox")
+
+_REASON_CHARS = 4000
+_POLL_S = 0.2
+_SWEEP_S = 1.0  # after a fork bomb it takes a tenth of that
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a guest is to load; becomes the header of INJECT.
+class Ended:
+    """Why a box is over, as the engine or the kernel tells it.
 
     Attributes:
-        mode: ``calls``, ``describe`` or ``http``.
-        entry: module, ``module:function`` for HTTP, empty where another container runs the component.
-        paths: folders of the component's code, as the guest sees them.
-        env: environment of the component.
-        init_s: time for import or readiness, seconds.
+        error: kind of the failure: ``oom`` or ``crashed``.
+        en: the reason.
+        zh: the same in Chinese.
     """
 
-    mode: str
-    entry: str
-    isolation: str
-    output_bytes: int
-    paths: tuple[str, ...]
-    env: Mapping[str, str]
-    init_s: float
-    describe_paths: tuple[str, ...] = ()
-    rlimit_bytes: int = 0
-    port: int = 0
-    health: str = ""
-    data_socket: str = ""
+    error: str
+    en: str
+    zh: str
 
 
-class Meeting:
-    """The per-instance folder in which host and guest meet; its name cannot be guessed.
+@dataclass
+class Outcome:
+    """How one call ended.
 
-    The socket is for everyone who can reach it, because the container's user is another one; the folder above it is
-    for this user only, and containers see the inner folder alone.
+    Attributes:
+        error: kind of the failure; None when there is a result.
+        body: the result, JSON text.
+        header: what the guest said of the failure.
+        log: what the call printed, within its allowance.
+        log_dropped: bytes beyond it.
+        clean: whether the box can take another call.
     """
 
-    def __init__(self) -> None:
-        self._private = Path(tempfile.mkdtemp(prefix="capmart-"))
-        self.folder = self._private / secrets.token_hex(8)
-        self.folder.mkdir(mode=0o755)
-        self.folder.chmod(0o755)
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(self.folder / "guest.sock"))
-        (self.folder / "guest.sock").chmod(0o666)
-        self._listener.listen(1)
-
-    def accept(self, timeout_s: float) -> socket.socket:
-        """Wait for the guest; once it is here nobody else can connect.
-
-        Raises:
-            TimeoutError: it did not come.
-        """
-        self._listener.settimeout(timeout_s)
-        stream, _ = self._listener.accept()
-        self._listener.close()
-        return stream
-
-    def close(self) -> None:
-        """Remove the folder."""
-        self._listener.close()
-        shutil.rmtree(self._private, ignore_errors=True)
+    error: str | None = None
+    body: bytes = b""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    log: bytearray = field(default_factory=bytearray)
+    log_dropped: int = 0
+    cpu_ms: float | None = None
+    peak_mib: float | None = None
+    clean: bool = False
 
 
 class Box(ABC):
-    """One guest process. Not safe to use from several threads."""
+    """One running guest. Used by one thread at a time, except for :meth:`destroy`."""
 
-    def __init__(self, component: str, meeting: Meeting) -> None:
-        self.component = component
-        self.meeting = meeting
-        self.stream: socket.socket | None = None
-
-    @abstractmethod
-    def running(self) -> bool:
-        """Whether the guest's process is there."""
+    def __init__(self, component: str, wire: Wire, *, kill_grace_s: float, log_max: int) -> None:
+        self.component, self.wire = component, wire
+        self._kill_grace_s, self._log_max = kill_grace_s, log_max
+        self.actions: tuple[str, ...] = ()
+        self._tail = bytearray()
 
     @abstractmethod
+    def alive(self) -> bool:
+        """Whether everything that belongs to it still runs, as far as the engine or the kernel knows."""
+
+    @abstractmethod
+    def autopsy(self) -> Ended:
+        """Why it is over; asked before :meth:`destroy`."""
+
+    @abstractmethod
+    def destroy(self) -> None:
+        """End it and everything it started, and remove what it leaves; twice is harmless."""
+
     def log_tail(self) -> str:
-        """The end of what it wrote outside of calls, for messages; empty when nothing is kept."""
+        """The end of what it wrote outside of calls."""
+        return clean_log(self._tail).strip()
 
-    @abstractmethod
-    def _destroy(self) -> None:
-        """Kill it and everything it started, and remove what it leaves."""
+    def note(self, data: bytes) -> None:
+        """Keep the end of what was printed outside of calls."""
+        self._tail += data
+        del self._tail[: -self._log_max]
 
-    def connect(self, order: Order) -> None:
-        """Meet the guest and have it load the component.
+    def inject(self, order: Mapping[str, Any], passed: socket.socket | None, *, hello_s: float, ready_s: float) -> None:
+        """Have the guest load the component and wait until it takes calls.
+
+        Args:
+            order: header of the INJECT frame.
+            passed: listening socket of an HTTP component.
+            hello_s: time for the guest to report, seconds.
+            ready_s: time for import or readiness after that, seconds.
 
         Raises:
-            Unhealthy: it did not start, or the component's import or readiness failed.
+            Unhealthy: it does not start.
         """
         try:
-            self.stream = self._accept()
-            self.stream.settimeout(CONNECT_S)
-            self._expect(framing.READY)
-            framing.send_frame(self.stream, framing.INJECT, _as_header(order))
-            self.stream.settimeout(order.init_s + 2)
-            kind, header, _ = framing.receive_frame(self.stream)
-        except (OSError, framing.ProtocolError) as error:
-            reason = "its start took too long" if isinstance(error, TimeoutError) else str(error)
-            raise self._unhealthy(reason) from error
-        if kind == framing.FAILED:
-            raise self._unhealthy(str(header.get("reason", ""))[:4000])
-        if kind != framing.READY:
-            raise self._unhealthy("it does not speak the guest's protocol")
-        self.stream.settimeout(None)
+            first = self._await(hello_s)
+            if first.kind == framing.HELLO:
+                deadline = time.monotonic() + ready_s
+                if passed is None:
+                    self.wire.send(framing.INJECT, dict(order), deadline=deadline)
+                else:
+                    self.wire.send_with_socket(framing.INJECT, dict(order), passed, deadline=deadline)
+                first = self._await(ready_s)
+            self._take_ready(first)
+        except TimeoutError as error:
+            reason = f"it was not ready within {ready_s:g} s"
+            raise self._unhealthy(reason, f"{ready_s:g} 秒内未就绪") from error
+        except GuestGone as error:
+            ended = self.autopsy()
+            raise self._unhealthy(ended.en, ended.zh) from error
+        except (GuestDeviated, framing.FrameError) as error:
+            raise self._unhealthy(f"it broke the protocol: {error}", f"违反协议：{error}") from error
 
-    def _accept(self) -> socket.socket:
-        until = time.monotonic() + CONNECT_S
+    def _await(self, timeout_s: float) -> Frame:
+        """The next frame that is not a log, while the box lives."""
+        end = time.monotonic() + timeout_s
         while True:
             try:
-                return self.meeting.accept(0.25)
+                frame = self.wire.receive(deadline=min(end, time.monotonic() + _POLL_S))
             except TimeoutError:
-                if time.monotonic() >= until or not self.running():
+                if time.monotonic() >= end:
                     raise
+                if not self.alive():
+                    raise GuestGone from None
+                continue
+            if frame.kind != framing.LOG:
+                return frame
+            self.note(frame.body)
 
-    def _expect(self, kind: int) -> None:
-        stream = self.stream
-        if stream is None or framing.receive_frame(stream)[0] != kind:
-            raise framing.ProtocolError("it does not speak the guest's protocol")
+    def _take_ready(self, frame: Frame) -> None:
+        if frame.kind == framing.READY:
+            actions = frame.header.get("actions", ())
+            if isinstance(actions, list) and all(isinstance(name, str) for name in actions):
+                self.actions = tuple(actions)
+                return
+        if frame.kind in {framing.FAILED, framing.EXIT}:
+            reason = str(frame.header.get("reason", ""))
+            raise self._unhealthy(reason, str(frame.header.get("reason_zh", reason)))
+        raise GuestDeviated(f"unexpected {framing.NAMES[frame.kind]}")
 
-    def _unhealthy(self, reason: str) -> Unhealthy:
-        log = self.log_tail()[-_LOG_CHARS:]
-        self.destroy()
-        return Unhealthy(component=self.component, reason=f"{reason}\n{log}".strip())
+    def _unhealthy(self, en: str, zh: str) -> Unhealthy:
+        log = self.log_tail()
+        parts = [part for part in (en, log) if part]
+        return Unhealthy(
+            component=self.component,
+            reason="\n".join(parts)[-_REASON_CHARS:],
+            reason_zh="\n".join([zh, log] if log else [zh])[-_REASON_CHARS:],
+        )
 
-    def destroy(self) -> None:
-        """End it; ending it twice is harmless."""
-        if self.stream is not None:
-            self.stream.close()
-        self._destroy()
-        self.meeting.close()
+    def call(self, action: str, body: bytes, deadline_s: float) -> Outcome:
+        """Send one call and wait for its end; the host's clock is the authority on the deadline."""
+        call_id = secrets.token_hex(16)
+        outcome = Outcome()
+        end = time.monotonic() + deadline_s + self._kill_grace_s
+        header = {"id": call_id, "action": action, "deadline_ms": max(1, round(deadline_s * 1000))}
+        answered = False
+        try:
+            self.wire.send(framing.CALL, header, body, deadline=end)
+            while (frame := self._next_of(call_id, end)).kind != framing.DONE:
+                if frame.kind == framing.LOG:
+                    self._take_log(outcome, frame.body)
+                    continue
+                _expect(frame.kind == framing.RESULT and not answered, frame)
+                answered = True
+                self._take_result(outcome, frame)
+                end = time.monotonic() + max(self._kill_grace_s, _SWEEP_S)
+            _expect(answered, frame)
+            self._take_done(outcome, frame.header)
+        except TimeoutError:
+            if not answered:
+                outcome.error = "timeout"
+        except GuestGone:
+            if not answered:
+                ended = self.autopsy()
+                outcome.error, outcome.header = ended.error, {"reason": ended.en, "reason_zh": ended.zh}
+        except (GuestDeviated, framing.FrameError) as error:
+            _log.warning("%s broke the protocol and is replaced: %s", self.component, error)
+            outcome.error = "crashed"
+            outcome.header = {"reason": f"it broke the protocol: {error}", "reason_zh": f"违反协议：{error}"}
+        return outcome
+
+    def _next_of(self, call_id: str, end: float) -> Frame:
+        frame = self.wire.receive(deadline=end)
+        if frame.header.get("id") != call_id:
+            raise GuestDeviated("an answer that belongs to no call")
+        return frame
+
+    def _take_log(self, outcome: Outcome, data: bytes) -> None:
+        room = max(0, self._log_max - len(outcome.log))
+        outcome.log += data[:room]
+        outcome.log_dropped += len(data[room:])
+
+    @staticmethod
+    def _take_result(outcome: Outcome, frame: Frame) -> None:
+        if frame.header.get("ok") is True:
+            outcome.body = frame.body
+            return
+        outcome.error = str(frame.header.get("error", "crashed"))
+        outcome.header = frame.header
+
+    @staticmethod
+    def _take_done(outcome: Outcome, header: Mapping[str, Any]) -> None:
+        cpu, peak, dropped = header.get("cpu_ms"), header.get("peak_kib"), header.get("log_dropped", 0)
+        outcome.cpu_ms = float(cpu) if isinstance(cpu, int | float) else None
+        outcome.peak_mib = round(peak / 1024, 2) if isinstance(peak, int) and peak > 0 else None
+        outcome.log_dropped += dropped if isinstance(dropped, int) else 0
+        outcome.clean = header.get("clean") is True
 
 
-def _as_header(order: Order) -> dict[str, Any]:
-    return {**asdict(order), "env": dict(order.env)}
+def _expect(condition: bool, frame: Frame) -> None:  # noqa: FBT001 - reads as a sentence
+    if not condition:
+        raise GuestDeviated(f"unexpected {framing.NAMES[frame.kind]}")
+
+
+def clean_log(data: bytes | bytearray) -> str:
+    """What a component wrote, safe to show: control characters and invalid UTF-8 are spelled out."""
+    text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -4,230 +4,303 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
+import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
 import docker
-from docker.errors import APIError, DockerException, NotFound
-from docker.types import LogConfig, Ulimit
 from docker.utils import kwargs_from_env
 
-from capmart_core.canonical import parse_json
-from capmart_core.errors import EngineUnavailable, StoreFull, Unhealthy
-from capmart_core.identifiers import Runtime
+from capmart_core.errors import EngineUnavailable, InvalidPackage
 from capmart_core.manifest.models import Http, ImageDelivery, Limits
 from capmart_core.ports.runner import Instance, Json, Runner, RunnerInfo, RunSpec
-from capmart_sandbox import images
-from capmart_sandbox.base_image import DESCRIBE_PATH, PYTHON, ensure_base_image
-from capmart_sandbox.box import Box, Meeting
-from capmart_sandbox.instances import BoxInstance, CallInstance, Door, HttpInstance
+from capmart_sandbox import images, seccomp
+from capmart_sandbox.base_image import DESCRIBE, BaseImage, ensure_base_image, guest_command
+from capmart_sandbox.box import Box
+from capmart_sandbox.containers import (
+    HELLO_S,
+    Container,
+    ContainerBox,
+    EngineFailure,
+    attached_wire,
+    engine_error,
+    sweep,
+)
+from capmart_sandbox.hardening import FILES, IO, LOCK, OWN, USER, host_config
+from capmart_sandbox.http_instance import HttpInstance
+from capmart_sandbox.instances import BoxInstance, CallInstance
 from capmart_sandbox.layers import layer_of
-from capmart_sandbox.owners import OWNER_LABEL, owner_is_gone, this_owner
-from capmart_sandbox.settings import load_settings
-from capmart_sandbox.specs import check_runtime, describe_in, http_of, order_for
+from capmart_sandbox.rendezvous import Door, Rendezvous
+from capmart_sandbox.settings import SandboxSettings
+from capmart_sandbox.specs import check_runtime, described, http_of, order_for, result_max, thread_environment
+from capmart_sandbox.wire import Wire
 
 _log = logging.getLogger("capmart.sandbox")
 
-USER = "65534:65534"
-OWN, LOCKED, FILES, MEETING, DOOR = "/capmart/own", "/capmart/lock", "/capmart/files", "/run/capmart", "/run/door"
-_SIDECAR = Limits(memory_mib=64, cpus=0.5, pids=16, tmp_mib=1)
-_LOG_TAIL = 100
+_HUB = f"{IO}/hub.sock"
+_BESIDE = Limits(memory_mib=64, cpus=0.5, pids=8, tmp_mib=1)
+_CONNECTIONS = 64
 
 
 class DockerRunner(Runner):
-    """Runs components in containers of the engine that ``DOCKER_HOST`` names, the local one by default."""
+    """Runs components in containers of the engine that ``DOCKER_HOST`` names, the local one by default.
+
+    Args:
+        settings: read from the environment when None.
+
+    Raises:
+        EngineUnavailable: no engine answers.
+    """
 
     name: ClassVar[str] = "docker"
 
-    def __init__(self) -> None:
-        self._settings = load_settings()
+    def __init__(self, settings: SandboxSettings | None = None) -> None:
+        self._settings = settings or SandboxSettings.load()
         self._instances: list[BoxInstance] = []
-        self._base: tuple[str, Runtime] | None = None
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._base: BaseImage | None = None
         try:
             self._client = docker.APIClient(
-                timeout=int(self._settings.engine_timeout_s), num_pools=32, **_environment()
+                version="auto",
+                timeout=round(self._settings.engine_timeout_s),
+                num_pools=_CONNECTIONS,
+                max_pool_size=_CONNECTIONS,
+                **_address(),
             )
-            self._version = self._client.version()
-        except (DockerException, OSError) as error:
+        except EngineFailure as error:
             raise EngineUnavailable(reason=error) from error
-        self._sweep()
+        try:
+            if orphans := sweep(self._client):
+                _log.warning("removed %d containers whose owner is gone", orphans)
+        except EngineFailure as error:
+            self._client.close()
+            raise EngineUnavailable(reason=error) from error
         atexit.register(self.close)
 
     def info(self) -> RunnerInfo:
         """Container isolation and the base image's runtime; see the port."""
-        reference, runtime = self._base_image()
-        engine = self._client.info()
+        base = self._base_image()
+        try:
+            engine = self._client.info()
+        except EngineFailure as error:
+            raise EngineUnavailable(reason=error) from error
         detail = {
-            "engine": str(self._version["Version"]),
-            "api": str(self._version["ApiVersion"]),
-            "base_image": reference,
+            "engine": str(engine.get("ServerVersion", "")),
+            "api": str(self._client.api_version),
+            "base_image": f"{base.reference} ({base.origin})",
+            "oci_runtime": self._settings.runtime or str(engine.get("DefaultRuntime", "")),
             "security": ", ".join(engine.get("SecurityOptions") or ()) or "-",
+            "seccomp": "capmart" if seccomp.supported() else "the engine's default",
             "cgroup": str(engine.get("CgroupVersion", "1")),
+            "storage": str(engine.get("Driver", "")),
+            "permissions": "none is granted: no network, secrets, calls, data or storage",
         }
-        return RunnerInfo("container", runtime, detail)
+        return RunnerInfo("container", base.runtime, detail)
 
     def start(self, spec: RunSpec) -> Instance:
-        """Start an instance; see the port."""
+        """Start an instance; see the port.
+
+        Raises:
+            InvalidPackage: an image that this engine cannot run.
+        """
+        _warn_of_permissions(spec)
+        check_runtime(spec, self._base_image().runtime)
         http = http_of(spec)
         instance: BoxInstance
         if http is None:
-            check_runtime(spec, self._base_image()[1])
-            instance = CallInstance(spec, lambda: self._python_box(spec, "calls"))
+            launch = self._framed_image if isinstance(spec.delivery, ImageDelivery) else self._python
+            instance = CallInstance(spec, self._settings, lambda: launch(spec))
         else:
-            door = Door()
-            if isinstance(spec.delivery, ImageDelivery):
-                instance = HttpInstance(spec, lambda: self._image_box(spec, http, door), door)
-            else:
-                check_runtime(spec, self._base_image()[1])
-                instance = HttpInstance(spec, lambda: self._python_box(spec, "http", door), door)
-        self._instances.append(instance)
+            instance = self._application(spec, http)
+        with self._lock:
+            self._instances.append(instance)
         return instance
 
     def describe(self, spec: RunSpec) -> list[dict[str, Json]]:
         """Import the component in a container and return its actions; see the port."""
-        check_runtime(spec, self._base_image()[1])
-        limit = spec.limits.output_kib * 1024
-        return describe_in(
-            spec,
-            lambda: self._python_box(spec, "describe"),
-            lambda data: parse_json(data, what="description", max_bytes=limit + 1),
-        )
+        check_runtime(spec, self._base_image().runtime)
+        box = self._python(spec, "describe")
+        try:
+            return described(box, spec, self._settings.describe_timeout_s)
+        finally:
+            box.destroy()
+            box.wire.close()
 
     def close(self) -> None:
         """End every instance and give the engine's connections back."""
-        while self._instances:
-            with suppress(DockerException, OSError):
-                self._instances.pop().close()
-        self._client.close()
         atexit.unregister(self.close)
+        if os.getpid() != self._pid:
+            return  # a forked copy of the process that owns them
+        with self._lock:
+            instances, self._instances = self._instances, []
+        for instance in instances:
+            instance.close()
+        self._client.close()
 
-    def _base_image(self) -> tuple[str, Runtime]:
-        if self._base is None:
-            self._base = ensure_base_image(self._client, self._settings)
-        return self._base
+    def _base_image(self) -> BaseImage:
+        with self._lock:
+            if self._base is None:
+                self._base = ensure_base_image(self._client, self._settings)
+            return self._base
 
-    def _python_box(self, spec: RunSpec, mode: str, door: Door | None = None) -> Box:
-        reference, runtime = self._base_image()
-        own = layer_of(spec.wheels[:1], self._settings.cache, minor=runtime.minor)
-        locked = layer_of(spec.wheels[1:], self._settings.cache, minor=runtime.minor)
-        mounts = {OWN: own, LOCKED: locked, FILES: spec.files, DOOR: door.inner if door else None}
+    def _application(self, spec: RunSpec, http: Http) -> HttpInstance:
+        door = Door(self._settings.run_dir)
+
+        def launch() -> Box:
+            if isinstance(spec.delivery, ImageDelivery):
+                return self._http_image(spec, http, door)
+            return self._python(spec, "http", door)
+
+        return HttpInstance(spec, self._settings, launch, door, http)
+
+    def _python(self, spec: RunSpec, mode: str = "call", door: Door | None = None) -> Box:
+        """A box of the base image with the component's wheels mounted."""
+        base = self._base_image()
+        own = layer_of(spec.wheels[:1], self._settings, minor=base.runtime.minor)
+        locked = layer_of(spec.wheels[1:], self._settings, minor=base.runtime.minor)
+        mounts = _present({OWN: own, LOCK: locked, FILES: spec.files})
+        paths = [path for path in (OWN, LOCK) if path in mounts]
         order = order_for(
             spec,
+            self._settings,
             mode,
-            paths=tuple(path for path, folder in ((OWN, own), (LOCKED, locked)) if folder is not None),
-            files=FILES,
-            init_s=self._settings.init_s,
-            describe_paths=(DESCRIBE_PATH,),
-            data_socket=f"{DOOR}/data.sock",
+            paths=tuple([*paths, DESCRIBE] if mode == "describe" else paths),
+            tmp="/tmp",  # noqa: S108 - inside the box
+            environment={**thread_environment(spec), **_environment(http_of(spec))},
         )
-        box = _ContainerBox(self._client, spec.component)
-        box.start_guest(reference, spec.limits, mounts)
-        box.connect(order)
-        return box
+        box = self._guest(spec, base, spec.limits, mounts, result_max(spec, mode), application=door is not None)
+        return self._injected(box, order, door)
 
-    def _image_box(self, spec: RunSpec, http: Http, door: Door) -> Box:
-        """The component's own image, and beside it a guest in the same, empty, network that carries connections."""
+    def _http_image(self, spec: RunSpec, http: Http, door: Door) -> Box:
+        """The component's own image, and beside it a guest that shares its empty network and carries connections.
+
+        The guest comes first and holds the network; the image joins it, so that nothing is needed inside the image.
+        """
+        base, image = self._base_image(), self._component_image(spec)
+        order = order_for(spec, self._settings, "forward", paths=(), tmp="/tmp", environment={})  # noqa: S108 - same
+        beside = self._guest(spec, base, _BESIDE, {}, 1, application=True)
+        own = None
+        try:
+            own = self._component_container(
+                spec,
+                image,
+                network=f"container:{beside.containers[0].id}",
+                keep_log=True,
+                environment=_environment(http),
+            )
+            own.start()
+        except BaseException:
+            if own is not None:
+                own.remove()
+            beside.destroy()
+            beside.wire.close()
+            raise
+        return self._injected(beside.joined_by(own), order, door)
+
+    def _framed_image(self, spec: RunSpec) -> Box:
+        """The component's own image, speaking the framed protocol on its standard streams."""
+        own = self._component_container(
+            spec, self._component_image(spec), stdin_open=True, environment=_environment(None)
+        )
+        kept: list[bytes] = []
+        wire = attached_wire(own, result_max(spec, "call"), kept.append)
+        box = ContainerBox(spec, self._settings, wire, [own], None)
+        own.start()
+        return self._injected(box, {"v": 1}, None)
+
+    def _guest(
+        self,
+        spec: RunSpec,
+        base: BaseImage,
+        limits: Limits,
+        mounts: Mapping[str, Path],
+        largest: int,
+        *,
+        application: bool,
+    ) -> ContainerBox:
+        """A container with our guest, which has dialled in."""
+        rendezvous = Rendezvous(self._settings.run_dir)
+        container: Container | None = None
+        try:
+            host = host_config(
+                self._client,
+                limits,
+                mounts={**mounts, IO: rendezvous.folder},
+                nofile=self._settings.nofile_http if application else self._settings.nofile,
+                runtime=self._settings.runtime,
+                application=application,
+            )
+            command = guest_command("connect", _HUB)
+            container = Container(self._client, spec, base.id, host, command=command, user=USER)
+            container.start()
+            sock = rendezvous.accept(HELLO_S, container.running)
+        except BaseException as error:
+            if container is not None:
+                container.remove()
+            rendezvous.close()
+            if isinstance(error, TimeoutError | ConnectionError):
+                raise EngineUnavailable(reason="a container of the base image does not start") from error
+            raise
+        sock.setblocking(False)  # noqa: FBT003 - the socket module's own signature
+        return ContainerBox(spec, self._settings, Wire(sock, result_max=largest), [container], rendezvous)
+
+    def _component_image(self, spec: RunSpec) -> images.ComponentImage:
         if spec.image is None:
-            raise Unhealthy(component=spec.component, reason="its image is not installed")
-        image = images.load(self._client, spec.image)
-        reference, _ = self._base_image()
-        order = order_for(
-            spec, "http", paths=(), files=FILES, init_s=self._settings.init_s, data_socket=f"{DOOR}/data.sock"
+            raise InvalidPackage(file=spec.component, reason="it has no image")
+        return images.load(self._client, spec.image)
+
+    def _component_container(
+        self,
+        spec: RunSpec,
+        image: images.ComponentImage,
+        *,
+        network: str = "none",
+        keep_log: bool = False,
+        **options: Any,
+    ) -> Container:
+        host = host_config(
+            self._client,
+            spec.limits,
+            mounts=_present({FILES: spec.files}),
+            network=network,
+            nofile=self._settings.nofile_http,
+            runtime=self._settings.runtime,
+            application=True,
+            keep_log=keep_log,
+            volumes=image.volumes,
         )
-        box = _ContainerBox(self._client, spec.component)
-        environment = {"CAPMART_PORT": str(http.port), "CAPMART_FILES": FILES}
-        box.start_image(image, spec.limits, {FILES: spec.files}, environment)
-        box.start_guest(reference, _SIDECAR, {DOOR: door.inner}, beside=box.containers[0])
-        box.connect(order)
+        return Container(self._client, spec, image.id, host, user=image.user, **options)
+
+    def _injected(self, box: ContainerBox, order: Mapping[str, Any], door: Door | None) -> Box:
+        try:
+            listener = None if door is None else door.listener
+            box.inject(order, listener, hello_s=HELLO_S, ready_s=self._settings.start_timeout_s)
+        except BaseException:
+            box.destroy()
+            box.wire.close()
+            raise
         return box
 
-    def _sweep(self) -> None:
-        """Remove containers whose owner on this machine is dead."""
-        try:
-            for found in self._client.containers(all=True, filters={"label": OWNER_LABEL}):
-                if owner_is_gone(found["Labels"][OWNER_LABEL]):
-                    with suppress(APIError):
-                        self._client.remove_container(found["Id"], force=True)
-        except DockerException as error:
-            raise EngineUnavailable(reason=error) from error
+
+def _present(mounts: Mapping[str, Path | None]) -> dict[str, Path]:
+    return {target: source.absolute() for target, source in mounts.items() if source is not None}
 
 
-class _ContainerBox(Box):
-    """One container with a guest, or two: the component's image and a guest beside it."""
-
-    def __init__(self, client: docker.APIClient, component: str) -> None:
-        super().__init__(component, Meeting())
-        self._client = client
-        self.containers: list[str] = []
-
-    def start_guest(
-        self, image: str, limits: Limits, mounts: Mapping[str, Path | None], *, beside: str | None = None
-    ) -> None:
-        command = [PYTHON, "-s", "-S", "-B", "-m", "capmart_guest", f"{MEETING}/guest.sock"]
-        network = f"container:{beside}" if beside else "none"
-        self._start(image, limits, {**mounts, MEETING: self.meeting.folder}, network, command=command, user=USER)
-
-    def start_image(
-        self, image: str, limits: Limits, mounts: Mapping[str, Path | None], environment: Mapping[str, str]
-    ) -> None:
-        self._start(image, limits, mounts, "none", environment=dict(environment), user=USER)
-
-    def _start(
-        self, image: str, limits: Limits, mounts: Mapping[str, Path | None], network: str, **options: Any
-    ) -> None:
-        memory = limits.memory_mib * 1024 * 1024
-        try:
-            host = self._client.create_host_config(
-                network_mode=network,
-                read_only=True,
-                cap_drop=["ALL"],
-                security_opt=["no-new-privileges"],
-                mem_limit=memory,
-                memswap_limit=memory,
-                nano_cpus=int(limits.cpus * 1e9),
-                pids_limit=limits.pids,
-                ipc_mode="none",
-                ulimits=[Ulimit(name="nofile", soft=1024, hard=1024), Ulimit(name="core", soft=0, hard=0)],
-                tmpfs={"/tmp": f"rw,noexec,nosuid,nodev,size={limits.tmp_mib}m,mode=1777"},  # noqa: S108 - in there
-                binds={str(folder): {"bind": path, "mode": "ro"} for path, folder in mounts.items() if folder},
-                log_config=LogConfig(type="local", config={"max-size": "64k", "max-file": "1", "compress": "false"}),
-            )
-            made = self._client.create_container(
-                image, labels={OWNER_LABEL: this_owner()}, host_config=host, network_disabled=False, **options
-            )
-            self.containers.append(made["Id"])
-            self._client.start(made["Id"])
-        except (DockerException, OSError) as error:
-            self.destroy()
-            raise _engine_error(error) from error
-
-    def running(self) -> bool:
-        try:
-            return all(self._client.inspect_container(one)["State"]["Running"] for one in self.containers)
-        except (DockerException, OSError):
-            return False
-
-    def log_tail(self) -> str:
-        with suppress(DockerException, OSError):
-            return "\n".join(
-                self._client.logs(one, tail=_LOG_TAIL).decode(errors="replace") for one in self.containers
-            ).strip()
-        return ""
-
-    def _destroy(self) -> None:
-        for one in reversed(self.containers):
-            with suppress(NotFound):
-                self._client.remove_container(one, force=True, v=True)
-        self.containers.clear()
+def _environment(http: Http | None) -> dict[str, str]:
+    return {"CAPMART_FILES": FILES} | ({} if http is None else {"CAPMART_PORT": str(http.port)})
 
 
-def _engine_error(error: Exception) -> EngineUnavailable | StoreFull:
-    if "no space left" in str(error).lower():
-        return StoreFull(store="the engine", reason=error)
-    return EngineUnavailable(reason=error)
+def _warn_of_permissions(spec: RunSpec) -> None:
+    asked = spec.permissions.model_dump(exclude_defaults=True)
+    if asked:
+        _log.warning("%s asks for %s, which this runner does not grant", spec.component, ", ".join(sorted(asked)))
 
 
-def _environment() -> dict[str, Any]:
-    return {"version": "auto", **kwargs_from_env()}
+def _address() -> dict[str, Any]:
+    try:
+        return dict(kwargs_from_env())
+    except EngineFailure as error:
+        raise engine_error(error) from error

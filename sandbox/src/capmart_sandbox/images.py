@@ -9,8 +9,10 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import tarfile
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,39 +23,75 @@ from docker.errors import DockerException, ImageNotFound
 from capmart_core.canonical import parse_json
 from capmart_core.errors import DigestMismatch, EngineUnavailable, InvalidPackage
 from capmart_core.identifiers import check_digest
+from capmart_sandbox.hardening import USER
+
+REPOSITORY = "capmart/component"
 
 _MAX_DOCUMENT = 4 * 1024 * 1024
 _MAX_LAYER = 16 * 1024**3
 _CHUNK = 1 << 20
 
 
-def load(client: APIClient, layout: Path) -> str:
-    """Id of the layout's image for this machine, loaded into the engine when it is not there.
+@dataclass(frozen=True)
+class ComponentImage:
+    """A component's image in the engine.
+
+    Attributes:
+        id: of the image.
+        user: whom its processes run as: the image's own user when that is a number other than 0, otherwise nobody.
+        volumes: paths that it declares as volumes.
+    """
+
+    id: str
+    user: str
+    volumes: tuple[str, ...]
+
+
+def load(client: APIClient, layout: Path) -> ComponentImage:
+    """The layout's image for the engine's platform, loaded when the engine does not have it.
+
+    It stays in the engine as :data:`REPOSITORY`, tagged by its config's digest, so that the next start finds it.
 
     Raises:
         InvalidPackage: the layout has no image for the engine's platform.
         DigestMismatch: a layer is not what the image's config says.
         EngineUnavailable: the engine does not answer.
     """
-    manifest = _manifest(layout, _architecture(client))
-    config_digest = check_digest(manifest["config"]["digest"])
     try:
-        try:
-            return _id(client, config_digest)
-        except ImageNotFound:
+        manifest = _manifest(layout, _architecture(client))
+        config_digest = check_digest(manifest["config"]["digest"])
+        reference = f"{REPOSITORY}:{config_digest.removeprefix('sha256:')[:40]}"
+        found = _inspect(client, reference)
+        if found is None:
             with tempfile.TemporaryFile() as archive:
-                _write_archive(layout, manifest, archive)
+                _write_archive(layout, manifest, reference, archive)
                 archive.seek(0)
                 for line in client.load_image(archive, quiet=True):  # type: ignore[no-untyped-call]
                     if "error" in line:
-                        raise EngineUnavailable(reason=line["error"]) from None
-            return _id(client, config_digest)
+                        raise EngineUnavailable(reason=line["error"])
+            found = _inspect(client, reference)
+        if found is None:
+            raise EngineUnavailable(reason=f"it loaded {reference} but does not have it")
     except (DockerException, OSError) as error:
         raise EngineUnavailable(reason=error) from error
+    config = found["Config"]
+    return ComponentImage(found["Id"], _user(str(config.get("User") or "")), tuple(sorted(config.get("Volumes") or ())))
 
 
-def _id(client: APIClient, reference: str) -> str:
-    return str(client.inspect_image(reference)["Id"])  # type: ignore[no-untyped-call]
+def _user(declared: str) -> str:
+    """A name is not trusted: the image's own ``/etc/passwd`` says what it means, and it may mean root."""
+    match = re.fullmatch(r"(\d{1,9})(?::(\d{1,9}))?", declared)
+    if match is None or int(match[1]) == 0 or match[2] == "0":
+        return USER
+    return f"{match[1]}:{match[2] or match[1]}"
+
+
+def _inspect(client: APIClient, reference: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = client.inspect_image(reference)  # type: ignore[no-untyped-call]
+    except ImageNotFound:
+        return None
+    return found
 
 
 def _architecture(client: APIClient) -> str:
@@ -75,7 +113,7 @@ def _manifest(layout: Path, architecture: str) -> dict[str, Any]:
     raise InvalidPackage(file=layout, reason=f"it has no image for linux/{architecture}")
 
 
-def _write_archive(layout: Path, manifest: dict[str, Any], archive: Any) -> None:
+def _write_archive(layout: Path, manifest: dict[str, Any], reference: str, archive: Any) -> None:
     config = _blob(layout, manifest["config"]["digest"]).read_bytes()
     diff_ids = parse_json(config, what="image config", max_bytes=_MAX_DOCUMENT)["rootfs"]["diff_ids"]
     names = []
@@ -91,7 +129,8 @@ def _write_archive(layout: Path, manifest: dict[str, Any], archive: Any) -> None
                 names.append(name)
         config_name = f"{hashlib.sha256(config).hexdigest()}.json"
         _add(tar, config_name, config)
-        _add(tar, "manifest.json", json.dumps([{"Config": config_name, "RepoTags": None, "Layers": names}]).encode())
+        listed = [{"Config": config_name, "RepoTags": [reference], "Layers": names}]
+        _add(tar, "manifest.json", json.dumps(listed).encode())
 
 
 def _unpack(packed: Path, plain: Any, diff_id: str) -> None:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import logging
-import secrets
-import shutil
-import socket
-import tempfile
 import threading
-import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from time import perf_counter as clock
 
 from capmart_core.canonical import parse_json
 from capmart_core.errors import (
@@ -26,234 +20,149 @@ from capmart_core.errors import (
     ComponentFailed,
     ComponentRaised,
     Crashed,
+    InputRejected,
     InvalidJson,
     NoResult,
     OutOfMemory,
     OutputTooLarge,
+    StateConflict,
+    TooLarge,
 )
 from capmart_core.ports.runner import CallResult, Instance, Json, RunSpec, Usage
-from capmart_sandbox.box import Box
-from capmart_sandbox.bridge import Bridge
-from capmart_sandbox.guest import framing
+from capmart_sandbox.box import Box, Outcome, clean_log
+from capmart_sandbox.settings import SandboxSettings
 
-_log = logging.getLogger("capmart.sandbox")
-
-HOST_GRACE_S = 0.25
-"""The guest ends a call at its deadline; this much later the host ends the guest."""
+_REASON_CHARS = 4000
 
 
 class BoxInstance(Instance):
-    """What both kinds share: the one box, the lock before it, starting anew after a fault."""
+    """What all kinds share: one box, the queue before it, a new box after a fault.
 
-    def __init__(self, spec: RunSpec, launch: Callable[[], Box]) -> None:
-        self.spec = spec
+    Args:
+        spec: of the component.
+        settings: of the runner.
+        launch: starts a box that is ready for calls.
+    """
+
+    def __init__(self, spec: RunSpec, settings: SandboxSettings, launch: Callable[[], Box]) -> None:
+        self.spec, self.settings = spec, settings
         self._launch = launch
-        self._lock = threading.Lock()
-        self._box: Box | None = launch()
+        self._turn = threading.Lock()
         self._closed = False
+        self._box: Box | None = launch()
 
     def call(self, action: str, value: Json, *, deadline_s: float | None = None) -> CallResult:
         """Run one action; see the port."""
         limit = self.spec.limits.deadline_s
-        deadline = min(deadline_s, limit) if deadline_s is not None else limit
-        started = time.perf_counter()
-        result = self._call(action, value, deadline)
-        wall = (time.perf_counter() - started) * 1000
-        usage = Usage(round(wall, 3), result.usage.cpu_ms, result.usage.peak_mib)
-        return CallResult(result.value, result.log, result.log_dropped, usage)
+        deadline = limit if deadline_s is None else min(deadline_s, limit)
+        return self._call(action, self._body(action, value), deadline)
+
+    def _body(self, action: str, value: Json) -> bytes:
+        try:
+            body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InputRejected(
+                action=action, component=self.spec.component, path="", reason=f"it is not JSON: {error}"
+            ) from error
+        if len(body) > self.settings.input_kib * 1024:
+            raise TooLarge(what=f"the input of {action}", limit=self.settings.input_kib * 1024)
+        return body
 
     @abstractmethod
-    def _call(self, action: str, value: Json, deadline_s: float) -> CallResult: ...
+    def _call(self, action: str, body: bytes, deadline_s: float) -> CallResult: ...
 
-    def _live_box(self) -> Box:
-        if self._closed:
-            raise Busy(what=self.spec.component, retry_after=1)
-        if self._box is None:
-            self._box = self._launch()
-        return self._box
+    @contextmanager
+    def _live_box(self) -> Iterator[Box]:
+        """Wait for the calls before this one and give the box, a new one when the last was given up.
 
-    def _drop_box(self) -> None:
+        The box is given up when its use is interrupted, because then nobody knows what it is doing.
+
+        Raises:
+            Busy: the wait was too long.
+            StateConflict: the instance was closed.
+        """
+        if not self._turn.acquire(timeout=self.settings.queue_timeout_s):
+            raise Busy(what=self.spec.component, retry_after=max(1, round(self.spec.limits.deadline_s)))
+        try:
+            if self._closed:
+                raise StateConflict(what=self.spec.component, state="closed", action="call", needed="running")
+            if self._box is None:
+                self._box = self._launch()
+            try:
+                yield self._box
+            except CapmartError:
+                raise
+            except BaseException:
+                self._give_up()
+                raise
+        finally:
+            self._turn.release()
+
+    def _give_up(self) -> None:
         box, self._box = self._box, None
         if box is not None:
             box.destroy()
+            box.wire.close()
 
     def close(self) -> None:
-        """End the box; waits for a call that is under way."""
-        with self._lock:
-            self._closed = True
-            self._drop_box()
+        """End the box at once, also under a call, which then fails."""
+        self._closed = True
+        if (box := self._box) is not None:
+            box.destroy()
+        with self._turn:
+            self._give_up()
+
+    def _failure(self, action: str, outcome: Outcome, deadline_s: float) -> ComponentFailed:
+        """The error that a caller sees, with what the call printed and used among its data."""
+        header, limits = outcome.header, self.spec.limits
+        reason = str(header.get("reason", ""))[:_REASON_CHARS]
+        reason_zh = str(header.get("reason_zh", reason))[:_REASON_CHARS]
+        kinds: dict[str, tuple[type[ComponentFailed], dict[str, object]]] = {
+            "timeout": (CallTimeout, {"deadline": f"{deadline_s:g}"}),
+            "oom": (OutOfMemory, {"limit": limits.memory_mib}),
+            "no_result": (NoResult, {}),
+            "output_too_large": (OutputTooLarge, {"limit": limits.output_kib * 1024}),
+            "bad_result": (BadResult, {"reason": reason, "reason_zh": reason_zh}),
+            "violation": (Crashed, {"reason": "it forged an answer", "reason_zh": "伪造了应答"}),
+            "component_raised": (
+                ComponentRaised,
+                {"reason": reason, "reason_zh": reason_zh, "refused": header.get("refused") is True}
+                | {name: str(header.get(name, "")) for name in ("exception", "detail")},
+            ),
+        }
+        fallback = (Crashed, {"reason": reason, "reason_zh": reason_zh})
+        kind, data = kinds.get(outcome.error or "", fallback)
+        usage = {"cpu_ms": outcome.cpu_ms, "peak_mib": outcome.peak_mib}
+        log = {"log": clean_log(outcome.log), "log_dropped": outcome.log_dropped}
+        return kind(component=self.spec.component, action=action, **data, **log, **usage)
+
+    def _value(self, action: str, body: bytes) -> Json:
+        try:
+            return parse_json(body, what="result", max_bytes=self.spec.limits.output_kib * 1024)
+        except InvalidJson as error:
+            header = {"reason": error.data.get("reason", ""), "reason_zh": error.data.get("reason", "")}
+            raise self._failure(action, Outcome(error="bad_result", header=header), 0) from error
 
 
 class CallInstance(BoxInstance):
-    """A component that answers calls by the guest's protocol."""
+    """A component that answers calls in the framed protocol."""
 
     @property
     def socket(self) -> Path | None:
         """None: it does not speak HTTP."""
         return None
 
-    def _call(self, action: str, value: Json, deadline_s: float) -> CallResult:
-        body = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-        with self._lock:
-            box = self._live_box()
-            try:
-                return self._exchange(box, action, body, deadline_s)
-            except TimeoutError as error:
-                self._drop_box()
-                raise self._failure(CallTimeout, action, deadline=deadline_s) from error
-            except (OSError, framing.ProtocolError, ValueError, KeyError) as error:
-                _log.warning("%s: the instance was replaced: %s", self.spec.component, error)
-                self._drop_box()
-                raise self._failure(Crashed, action, reason=str(error)) from error
-
-    def _exchange(self, box: Box, action: str, body: bytes, deadline_s: float) -> CallResult:
-        stream = box.stream
-        if stream is None:
-            raise framing.ProtocolError("the other side is gone")
-        until = time.monotonic() + deadline_s + HOST_GRACE_S
-        call = {"id": secrets.token_hex(16), "action": action, "deadline_s": deadline_s}
-        stream.settimeout(deadline_s + HOST_GRACE_S)
-        framing.send_frame(stream, framing.CALL, call, body)
-        frames = {}
-        for expected in (framing.LOG, framing.RESULT, framing.DONE):
-            stream.settimeout(max(until - time.monotonic(), 0.001))
-            kind, header, data = framing.receive_frame(stream)
-            if kind != expected or header.get("id") != call["id"]:
-                raise framing.ProtocolError("an answer that belongs to no call")
-            frames[kind] = (header, data)
-        log, dropped = frames[framing.LOG][1], int(frames[framing.LOG][0]["dropped"])
-        outcome, data = frames[framing.RESULT]
-        if not outcome["ok"]:
-            raise self._explain(action, outcome, deadline_s)
-        peak = outcome.get("peak_kib")
-        usage = Usage(0.0, _number(outcome.get("cpu_ms")), None if peak is None else round(float(peak) / 1024, 1))
-        return CallResult(self._parse(action, data), clean_log(log), dropped, usage)
-
-    def _parse(self, action: str, data: bytes) -> Json:
-        try:
-            return parse_json(data, what="result", max_bytes=self.spec.limits.output_kib * 1024 + 1)
-        except InvalidJson as error:
-            raise self._failure(BadResult, action, reason=error.data.get("reason", "")) from error
-
-    def _explain(self, action: str, outcome: dict[str, Any], deadline_s: float) -> CapmartError:
-        reason, limits = str(outcome.get("en") or outcome.get("zh") or ""), self.spec.limits
-        chinese = str(outcome.get("zh") or reason)
-        known: dict[str, tuple[type[ComponentFailed], dict[str, object]]] = {
-            "timeout": (CallTimeout, {"deadline": deadline_s}),
-            "oom": (OutOfMemory, {"limit": limits.memory_mib}),
-            "output_too_large": (OutputTooLarge, {"limit": limits.output_kib * 1024}),
-            "no_result": (NoResult, {}),
-            "bad_result": (BadResult, {"reason": reason}),
-            "component_raised": (ComponentRaised, {"reason": reason, "reason_zh": chinese}),
-        }
-        kind, data = known.get(str(outcome.get("code")), (Crashed, {"reason": reason}))
-        return self._failure(kind, action, **data)
-
-    def _failure(self, kind: type[ComponentFailed], action: str, **data: object) -> ComponentFailed:
-        return kind(component=self.spec.component, action=action, **data)
-
-
-class HttpInstance(BoxInstance):
-    """A component that speaks HTTP behind a door of this machine; see :mod:`capmart_sandbox.bridge`."""
-
-    def __init__(self, spec: RunSpec, launch: Callable[[], Box], door: Door) -> None:
-        self._door = door
-        try:
-            super().__init__(spec, launch)
-        except BaseException:
-            door.close()
-            raise
-
-    @property
-    def socket(self) -> Path | None:
-        """Where this machine's gateway connects. A component that ended is started again."""
-        with self._lock:
-            box = self._live_box()
-            if not box.running():
-                self._drop_box()
-                self._live_box()
-        return self._door.app_socket
-
-    def close(self) -> None:
-        """End the component and close its door."""
-        super().close()
-        self._door.close()
-
-    def _call(self, action: str, value: Json, deadline_s: float) -> CallResult:
-        path = self.spec.paths.get(action)
-        if path is None:
-            raise ActionNotFound(
-                component=self.spec.component, action=action, actions=", ".join(sorted(self.spec.paths)) or "-"
-            )
-        limit = self.spec.limits.output_kib * 1024
-        connection = _UnixConnection(self.socket, deadline_s)
-        body = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-        try:
-            connection.request("POST", path, body, {"Content-Type": "application/json", "Host": "localhost"})
-            answer = connection.getresponse()
-            data = answer.read(limit + 1)
-        except TimeoutError as error:
-            raise CallTimeout(component=self.spec.component, action=action, deadline=deadline_s) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise Crashed(component=self.spec.component, action=action, reason=repr(error)) from error
-        finally:
-            connection.close()
-        if len(data) > limit:
-            raise OutputTooLarge(component=self.spec.component, action=action, limit=limit)
-        if answer.status >= 300:
-            raise self._refusal(action, answer.status, data)
-        try:
-            result = parse_json(data, what="result", max_bytes=limit)
-        except InvalidJson as error:
-            raise BadResult(
-                component=self.spec.component, action=action, reason=error.data.get("reason", "")
-            ) from error
-        return CallResult(result, "", 0, Usage(0.0))
-
-    def _refusal(self, action: str, status: int, data: bytes) -> ComponentRaised:
-        reason = f"HTTP {status}"
-        try:
-            problem = parse_json(data, what="problem", max_bytes=65_536)
-        except InvalidJson:
-            problem = None
-        if isinstance(problem, dict) and isinstance(problem.get("detail"), str):
-            reason = problem["detail"][:4000]
-        return ComponentRaised(component=self.spec.component, action=action, reason=reason)
-
-
-class Door:
-    """The sockets of an HTTP component, which stay while its boxes come and go."""
-
-    def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="capmart-door-"))
-        self.app_socket = self._folder / "app.sock"
-        self.inner = self._folder / "door"
-        self.inner.mkdir(mode=0o755)
-        self.inner.chmod(0o755)
-        self._bridge = Bridge(self.app_socket, self.inner / "data.sock")
-
-    def close(self) -> None:
-        """Close the sockets and remove their folder."""
-        self._bridge.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path | None, timeout_s: float) -> None:
-        super().__init__("localhost", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
-def clean_log(data: bytes) -> str:
-    """What a component wrote, safe to show: control characters and invalid UTF-8 are spelled out."""
-    text = data.decode("utf-8", "backslashreplace")
-    return "".join(c if c in "\n\t" or c.isprintable() else f"\\x{ord(c):02x}" for c in text)
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    def _call(self, action: str, body: bytes, deadline_s: float) -> CallResult:
+        with self._live_box() as box:
+            if box.actions and action not in box.actions:
+                raise ActionNotFound(component=self.spec.component, action=action, actions=", ".join(box.actions))
+            started = clock()
+            outcome = box.call(action, body, deadline_s)
+            wall_ms = (clock() - started) * 1000
+            if not outcome.clean:
+                self._give_up()
+        if outcome.error is not None:
+            raise self._failure(action, outcome, deadline_s)
+        value = self._value(action, outcome.body)
+        usage = Usage(round(wall_ms, 3), outcome.cpu_ms, outcome.peak_mib)
+        return CallResult(value, clean_log(outcome.log), outcome.log_dropped, usage)

@@ -7,28 +7,33 @@ from functools import cache
 from pathlib import Path
 
 OWNER_LABEL = "dev.capmart.owner"
+COMPONENT_LABEL = "dev.capmart.component"
+TENANT_LABEL = "dev.capmart.tenant"
 
 
 @cache
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+def _machine() -> str:
+    """This boot and this process namespace: process ids of another say nothing here."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot}.{Path('/proc/self/ns/pid').stat().st_ino}"
 
 
 def _started(pid: int) -> str | None:
-    """When the process started, in clock ticks since boot (proc(5), field 22); None when there is none."""
+    """When the process started, in clock ticks since boot (proc(5), field 22); None when it does not run."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
+    return None if fields[0] in {"Z", "X"} else fields[19]
 
 
 def this_owner() -> str:
     """This process."""
-    return f"{_boot()}:{os.getpid()}:{_started(os.getpid())}"
+    return f"{_machine()}:{os.getpid()}:{_started(os.getpid())}"
 
 
 def owner_is_gone(owner: str) -> bool:
-    """Whether the owner was a process of this machine and no longer runs; others' containers are not ours to judge."""
-    boot, _, rest = owner.partition(":")
+    """Whether the owner was a process here and no longer runs; containers of others are not ours to judge."""
+    machine, _, rest = owner.partition(":")
     pid, _, started = rest.partition(":")
-    return boot == _boot() and pid.isdigit() and _started(int(pid)) != started
+    return machine == _machine() and pid.isdigit() and _started(int(pid)) != started

@@ -1,177 +1,247 @@
-"""The process runner: no isolation. For a developer's own code, and for what the operator trusts as their own."""
+"""The process runner: no isolation. For an author's own code, and for what the operator trusts like their own.
+
+The guest is the same as in a container, so calls, limits on output and time, and errors are the same too; what is
+missing is everything that a container keeps a component from doing.
+"""
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from capmart_core.canonical import parse_json
-from capmart_core.errors import NotAllowed, NotIsolated
+from capmart_core.errors import EngineUnavailable, NotIsolated
 from capmart_core.manifest.models import PythonDelivery
 from capmart_core.ports.runner import Instance, Json, Runner, RunnerInfo, RunSpec
-from capmart_sandbox.base_image import runtime_here
-from capmart_sandbox.box import Box, Meeting
-from capmart_sandbox.instances import BoxInstance, CallInstance, Door, HttpInstance
+from capmart_sandbox.base_tree import DESCRIBE_MODULES, module_path, runtime_here
+from capmart_sandbox.box import Box, Ended
+from capmart_sandbox.guest.system import descendants
+from capmart_sandbox.http_instance import HttpInstance
+from capmart_sandbox.instances import BoxInstance, CallInstance
 from capmart_sandbox.layers import layer_of
-from capmart_sandbox.settings import load_settings
-from capmart_sandbox.specs import check_runtime, describe_in, http_of, order_for, unpacked
+from capmart_sandbox.rendezvous import Door, private_folder
+from capmart_sandbox.settings import SandboxSettings
+from capmart_sandbox.specs import (
+    check_runtime,
+    described,
+    http_of,
+    namespace_of,
+    order_for,
+    result_max,
+    thread_environment,
+)
+from capmart_sandbox.wire import Wire
 
 _log = logging.getLogger("capmart.sandbox")
 
 AUTHOR = "author"
-"""The tenant of ``capmart check`` and ``capmart pack``: a developer's own code on the developer's own machine."""
+"""The tenant under which a developer's own code runs on the developer's own machine, without being named as trusted."""
 
-_STOP_S = 2.0
-_LOG_BYTES = 65_536
+_HELLO_S = 30.0
+# Loads the guest and the component SDK from where they are, without showing a component what else is installed there.
+_BOOT = """
+import importlib.util, sys
+for name, folder in (("capmart_component", sys.argv[1]), ("capmart_guest", sys.argv[2])):
+    spec = importlib.util.spec_from_file_location(name, folder + "/__init__.py", submodule_search_locations=[folder])
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+from capmart_guest.main import main
+main(sys.argv[3:])
+"""
 
 
 class ProcessRunner(Runner):
-    """Runs components as processes of this user. They can do what this user can do."""
+    """Runs components as processes of this user. They can do what this user can do.
+
+    Args:
+        settings: read from the environment when None.
+    """
 
     name: ClassVar[str] = "process"
 
-    def __init__(self) -> None:
-        self._settings = load_settings()
+    def __init__(self, settings: SandboxSettings | None = None) -> None:
+        self._settings = settings or SandboxSettings.load()
         self._instances: list[BoxInstance] = []
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
         self._warned = False
+        atexit.register(self.close)
 
     def info(self) -> RunnerInfo:
-        """No isolation, this interpreter's runtime."""
-        trusted = ", ".join(sorted(self._settings.trusted_namespaces)) or "-"
-        return RunnerInfo("none", runtime_here(), {"process_namespaces": trusted, "python": sys.executable})
+        """No isolation; this interpreter's runtime."""
+        detail = {
+            "isolation": "none: components can do what this user can do",
+            "process_namespaces": ", ".join(self._settings.process_namespaces) or "-",
+            "python": sys.executable,
+        }
+        return RunnerInfo("none", runtime_here(), detail)
 
     def start(self, spec: RunSpec) -> Instance:
         """Start a trusted component; see the port.
 
         Raises:
             NotIsolated: its namespace is not trusted here.
+            EngineUnavailable: it is an image, which only an engine can run.
         """
         self._check(spec)
         http = http_of(spec)
         instance: BoxInstance
         if http is None:
-            instance = CallInstance(spec, lambda: self._launch(spec, "calls"))
+            instance = CallInstance(spec, self._settings, lambda: self._launch(spec, "call"))
         else:
-            door = Door()
-            instance = HttpInstance(spec, lambda: self._launch(spec, "http", str(door.inner / "data.sock")), door)
-        self._instances.append(instance)
+            door = Door(self._settings.run_dir)
+            instance = HttpInstance(spec, self._settings, lambda: self._launch(spec, "http", door), door, http)
+        with self._lock:
+            self._instances.append(instance)
         return instance
 
     def describe(self, spec: RunSpec) -> list[dict[str, Json]]:
-        """Import the component in a process of its own and return its actions; see the port."""
+        """Import the component in a process of its own and return its actions; see the port.
+
+        Raises:
+            NotIsolated: its namespace is not trusted here, and it is not an author's own code.
+        """
         self._check(spec)
-        limit = spec.limits.output_kib * 1024
-        return describe_in(
-            spec,
-            lambda: self._launch(spec, "describe"),
-            lambda data: parse_json(data, what="description", max_bytes=limit + 1),
-        )
+        box = self._launch(spec, "describe")
+        try:
+            return described(box, spec, self._settings.describe_timeout_s)
+        finally:
+            box.destroy()
+            box.wire.close()
 
     def close(self) -> None:
         """End every instance."""
-        while self._instances:
-            self._instances.pop().close()
+        atexit.unregister(self.close)
+        if os.getpid() != self._pid:
+            return  # a forked copy of the process that owns them
+        with self._lock:
+            instances, self._instances = self._instances, []
+        for instance in instances:
+            instance.close()
 
     def _check(self, spec: RunSpec) -> None:
         if not isinstance(spec.delivery, PythonDelivery):
-            raise NotAllowed(action=f"run {spec.component} without an engine", needed="a Docker engine")
-        namespace = spec.component.partition("/")[0]
-        if spec.tenant != AUTHOR and namespace not in self._settings.trusted_namespaces:
+            raise EngineUnavailable(reason=f"{spec.component} is a container image, and processes cannot run one")
+        namespace = namespace_of(spec)
+        if spec.tenant != AUTHOR and namespace not in self._settings.process_namespaces:
             raise NotIsolated(component=spec.component, namespace=namespace)
         check_runtime(spec, runtime_here())
         if not self._warned:
-            _log.warning("components run as plain processes, without isolation: trust them as your own code")
+            _log.warning("components run as processes of this user, WITHOUT ISOLATION: trust their code like your own")
             self._warned = True
 
-    def _launch(self, spec: RunSpec, mode: str, data_socket: str = "") -> Box:
-        minor = sys.version_info.minor
-        own = layer_of(spec.wheels[:1], self._settings.cache, minor=minor)
-        locked = layer_of(spec.wheels[1:], self._settings.cache, minor=minor)
-        order = order_for(
-            spec,
-            mode,
-            paths=unpacked(own) + unpacked(locked),
-            files=str(spec.files or ""),
-            init_s=self._settings.init_s,
-            rlimit_bytes=0 if mode != "calls" else spec.limits.memory_mib * 1024 * 1024 + _ADDRESS_SPACE,
-            data_socket=data_socket,
-            port=_free_port() if mode == "http" else None,
-        )
-        box = _ProcessBox(spec.component)
-        box.connect(order)
+    def _launch(self, spec: RunSpec, mode: str, door: Door | None = None) -> Box:
+        folder = private_folder(self._settings.run_dir)
+        try:
+            own = layer_of(spec.wheels[:1], self._settings, minor=sys.version_info.minor)
+            locked = layer_of(spec.wheels[1:], self._settings, minor=sys.version_info.minor)
+            paths = [str(path) for path in (own, locked) if path is not None]
+            if mode == "describe":
+                paths.append(str(_describe_folder(folder)))
+            port = _free_port() if mode == "http" else 0
+            environment = thread_environment(spec)
+            if spec.files is not None:
+                environment["CAPMART_FILES"] = str(spec.files.absolute())
+            if port:
+                environment["CAPMART_PORT"] = str(port)
+            order = order_for(
+                spec,
+                self._settings,
+                mode,
+                paths=tuple(paths),
+                tmp=str(folder / "tmp"),
+                environment=environment,
+                port=port,
+                memory_mib=spec.limits.memory_mib,
+            )
+            box = _ProcessBox(spec, self._settings, folder, result_max(spec, mode))
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        try:
+            listener = None if door is None else door.listener
+            box.inject(order, listener, hello_s=_HELLO_S, ready_s=self._settings.start_timeout_s)
+        except BaseException:
+            box.destroy()
+            box.wire.close()
+            raise
         return box
 
 
+class _ProcessBox(Box):
+    def __init__(self, spec: RunSpec, settings: SandboxSettings, folder: Path, largest: int) -> None:
+        self._folder = folder
+        tmp = folder / "tmp"
+        tmp.mkdir(mode=0o700)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours.setblocking(False)  # noqa: FBT003 - the socket module's own signature
+        wire = Wire(ours, result_max=largest)
+        super().__init__(
+            spec.component, wire, kill_grace_s=settings.kill_grace_ms / 1000, log_max=settings.log_kib * 1024
+        )
+        component, guest = module_path("capmart_component"), Path(__file__).parent / "guest"
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _BOOT),
+                    *(str(component), str(guest), "fd", str(theirs.fileno())),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env={"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": str(tmp), "TMPDIR": str(tmp)},
+                cwd=tmp,
+                start_new_session=True,
+            )
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def autopsy(self) -> Ended:
+        try:
+            code = self._process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            return Ended("crashed", "its process went silent", "其进程失去响应")
+        if code < 0:
+            name = signal.Signals(-code).name
+            return Ended("crashed", f"its process was ended by signal {name}", f"其进程被信号 {name} 终止")
+        return Ended("crashed", f"its process ended with exit code {code}", f"其进程以退出码 {code} 结束")
+
+    def destroy(self) -> None:
+        self.wire.hang_up()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.05)  # a guest that is well sweeps what it started and ends when the host is gone
+        while self._process.poll() is None:
+            for pid in [*reversed(descendants(self._process.pid)), self._process.pid]:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.5)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _describe_folder(folder: Path) -> Path:
+    """What makes schemas, and nothing else of this environment."""
+    made = folder / "describe"
+    made.mkdir()
+    for name in DESCRIBE_MODULES:
+        path = module_path(name)
+        (made / path.name).symlink_to(path)
+    return made
+
+
 def _free_port() -> int:
-    """A TCP port of the loopback interface that nobody uses at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-_ADDRESS_SPACE = 512 * 1024 * 1024
-"""Room for what an interpreter and its libraries map but do not use; RLIMIT_AS counts it all the same."""
-
-
-class _ProcessBox(Box):
-    def __init__(self, component: str) -> None:
-        super().__init__(component, Meeting())
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the box
-        environment = {"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": str(self.meeting.folder)}
-        self._process = subprocess.Popen(
-            [sys.executable, "-B", "-m", "capmart_sandbox.guest", str(self.meeting.folder / "guest.sock")],
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            cwd=self.meeting.folder,
-            start_new_session=True,
-        )
-
-    def running(self) -> bool:
-        return self._process.poll() is None
-
-    def log_tail(self) -> str:
-        size = self._output.seek(0, os.SEEK_END)
-        self._output.seek(max(size - _LOG_BYTES, 0))
-        return self._output.read().decode(errors="replace")
-
-    def _destroy(self) -> None:
-        try:
-            self._process.wait(0.05)  # the guest ends by itself once the host is gone
-        except subprocess.TimeoutExpired:
-            for pid in _descendants(self._process.pid):
-                _kill(pid)
-        self._process.wait(_STOP_S)
-        self._output.close()
-
-
-def _descendants(pid: int) -> list[int]:
-    """``pid`` and every process below it, children first."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(entry.read_text().rpartition(")")[2].split()[1])
-        except (OSError, ValueError, IndexError):
-            continue
-        children.setdefault(parent, []).append(int(entry.parent.name))
-
-    def below(one: int) -> list[int]:
-        return [found for child in children.get(one, []) for found in below(child)] + [one]
-
-    return below(pid)
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return

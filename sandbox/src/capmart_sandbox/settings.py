@@ -1,72 +1,104 @@
-"""Settings of the sandbox: ``CAPMART_SANDBOX_…`` in the environment."""
+"""The sandbox's settings: ``CAPMART_SANDBOX_…`` in the environment. README.md has the table."""
 
 from __future__ import annotations
 
-from functools import cache
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from platformdirs import user_cache_path
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from capmart_core.errors import SettingsInvalid
 from capmart_core.identifiers import check_namespace
 
 PREFIX = "CAPMART_SANDBOX_"
+_MAX_RUN_DIR = 60  # a Unix socket's path has 107 bytes, and 45 of them go to the instance's folder and the file
 
 
-def _namespaces(text: str) -> str:
-    for name in filter(None, text.split(",")):
-        check_namespace(name.strip())
-    return text
+def _cache_dir() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(home).expanduser() / "capmart" / "sandbox"
+
+
+def _run_dir() -> Path:
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and len(runtime) < _MAX_RUN_DIR - 8 and Path(runtime).is_dir():
+        return Path(runtime) / "capmart"
+    return Path(f"/tmp/capmart-{os.getuid()}")  # noqa: S108 - made with mode 0700 and its owner checked
 
 
 class SandboxSettings(BaseSettings):
-    """Where and how components run on this machine."""
+    """How this machine runs components."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
     base_image: Annotated[
-        str,
-        Field(description="reference of the base image to pull; built from this machine's own Python when empty"),
+        str, Field(description="reference of the base image to pull; empty: build it from this machine's own Python")
     ] = ""
-    cache: Annotated[
-        Path, NoDecode, Field(description="folder for unpacked wheels and unpacked images; may be deleted at any time")
-    ] = Field(default_factory=lambda: user_cache_path("capmart") / "sandbox")
-    process_namespaces: Annotated[
-        str,
-        AfterValidator(_namespaces),
-        Field(description="namespaces, separated by commas, whose code is trusted to run without isolation"),
-    ] = ""
-    init_s: Annotated[float, Field(gt=0, le=600, description="time for a component's import or readiness, seconds")] = (
-        20.0
+    build_base: Annotated[bool, Field(description="whether a base image may be built here when none can be pulled")] = (
+        True
     )
+    cache: Annotated[Path, Field(description="folder of unpacked wheels and of the build of the base image")] = Field(
+        default_factory=_cache_dir
+    )
+    run_dir: Annotated[
+        Path, Field(description="folder of the instances' sockets; short, because the path of a socket is")
+    ] = Field(default_factory=_run_dir)
+    runtime: Annotated[
+        str, Field(description="OCI runtime of the engine, such as `runsc`; the engine's default when empty")
+    ] = ""
+    process_namespaces: Annotated[
+        tuple[Annotated[str, AfterValidator(check_namespace)], ...],
+        NoDecode,
+        Field(description="namespaces, comma-separated, whose code may run without isolation in the process runner"),
+    ] = ()
+    start_timeout_s: Annotated[
+        float,
+        Field(gt=0, le=600, description="time for a component's import, or for its first healthy answer, seconds"),
+    ] = 10.0
+    describe_timeout_s: Annotated[
+        float, Field(gt=0, le=600, description="time to import a component and make its schemas while packing, seconds")
+    ] = 60.0
     engine_timeout_s: Annotated[
-        float, Field(gt=0, le=3600, description="time for one answer of the engine, seconds")
-    ] = 120.0
+        float, Field(gt=0, le=600, description="time for one answer of the engine, seconds")
+    ] = 60.0
+    kill_grace_ms: Annotated[
+        int, Field(ge=10, le=10_000, description="how long after a deadline the host ends the whole box, milliseconds")
+    ] = 250
+    queue_timeout_s: Annotated[
+        float, Field(gt=0, le=3600, description="how long a call waits for the calls before it, seconds")
+    ] = 30.0
+    log_kib: Annotated[int, Field(ge=1, le=1024, description="output kept of one call, KiB; more is counted")] = 64
+    input_kib: Annotated[int, Field(ge=1, le=65_536, description="largest input of one call, KiB")] = 4096
+    nofile: Annotated[int, Field(ge=64, le=65_536, description="open files in a box that runs actions")] = 256
+    nofile_http: Annotated[int, Field(ge=64, le=65_536, description="open files in a box that serves HTTP")] = 2048
+    unpacked_mib: Annotated[int, Field(ge=1, description="largest content of one wheel when unpacked, MiB")] = 4096
 
-    @property
-    def trusted_namespaces(self) -> frozenset[str]:
-        """The parsed ``process_namespaces``."""
-        return frozenset(name.strip() for name in self.process_namespaces.split(",") if name.strip())
+    @field_validator("process_namespaces", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
 
+    @field_validator("run_dir")
+    @classmethod
+    def _short_enough(cls, value: Path) -> Path:
+        if len(str(value)) > _MAX_RUN_DIR:
+            raise ValueError(f"the path has {len(str(value))} characters; a socket's leaves room for {_MAX_RUN_DIR}")
+        return value
 
-def load_settings() -> SandboxSettings:
-    """Read the environment.
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment.
 
-    Raises:
-        SettingsInvalid: a value cannot work; names the first such setting.
-    """
-    try:
-        return SandboxSettings()
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = PREFIX + ".".join(str(part) for part in first["loc"]).upper()
-        raise SettingsInvalid(name=name, reason=first["msg"]) from error
-
-
-@cache
-def guest_folder() -> Path:
-    """Where the guest's sources lie in this installation."""
-    return Path(__file__).parent / "guest"
+        Raises:
+            SettingsInvalid: a value cannot work.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+            raise SettingsInvalid(name=name, reason=first["msg"]) from error

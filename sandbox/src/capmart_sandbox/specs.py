@@ -1,111 +1,136 @@
-"""From a run spec to a guest's order, the same for every runner."""
+"""From a run spec to what a guest is told, the same for every runner."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+import re
+from collections.abc import Mapping
+from typing import Any
 
-from capmart_core.errors import NotAllowed, RuntimeMismatch, Unhealthy
+from capmart_core.canonical import parse_json
+from capmart_core.errors import InvalidJson, RuntimeMismatch, Unhealthy
 from capmart_core.identifiers import Runtime
-from capmart_core.manifest.models import Http, ImageDelivery, PythonDelivery
+from capmart_core.manifest.models import Http, PythonDelivery
 from capmart_core.ports.runner import Json, RunSpec
-from capmart_sandbox.box import Box, Order
+from capmart_sandbox.box import Box
 from capmart_sandbox.guest import framing
+from capmart_sandbox.settings import SandboxSettings
+
+_DESCRIPTION_BYTES = 8 * 1024 * 1024
 
 
 def http_of(spec: RunSpec) -> Http | None:
-    """How the component is reached over HTTP; None for one that answers calls.
+    """How the component is reached over HTTP; None for one that answers framed calls."""
+    return spec.delivery.http
 
-    Raises:
-        NotAllowed: the image speaks the framed protocol on stdio, which no runner here does.
-    """
-    delivery = spec.delivery
-    if isinstance(delivery, ImageDelivery) and delivery.http is None:
-        raise NotAllowed(action=f"run {spec.component}", needed="an image that speaks http")
-    return delivery.http
+
+def namespace_of(spec: RunSpec) -> str:
+    """The namespace that the component belongs to."""
+    return spec.component.partition("/")[0]
 
 
 def check_runtime(spec: RunSpec, offered: Runtime) -> None:
-    """Refuse a Python component that none of its runtimes lets run here.
+    """Refuse a Python component that this base image cannot run.
 
     Raises:
         RuntimeMismatch: says what is missing.
     """
-    delivery = spec.delivery
-    if not isinstance(delivery, PythonDelivery):
+    if not isinstance(spec.delivery, PythonDelivery):
         return
-    if not any(Runtime.parse(text).runs_on(offered) for text in delivery.runtimes):
-        needed = ", ".join(delivery.runtimes)
-        raise RuntimeMismatch(component=spec.component, needed=needed, offered=offered, missing=needed)
+    needed = [Runtime.parse(text) for text in spec.delivery.runtimes]
+    if any(runtime.runs_on(offered) for runtime in needed):
+        return
+    raise RuntimeMismatch(
+        component=spec.component,
+        needed=", ".join(map(str, needed)),
+        offered=offered,
+        missing="; ".join(_lacking(runtime, offered) for runtime in needed),
+    )
+
+
+def _lacking(needed: Runtime, offered: Runtime) -> str:
+    if needed.minor != offered.minor:
+        return f"Python 3.{needed.minor}"
+    here, there = (re.fullmatch(r"manylinux_(\d+)_(\d+)_(\w+)", one.platform) for one in (offered, needed))
+    if here and there and here[3] == there[3]:
+        return f"glibc {there[1]}.{there[2]}"
+    return f"a {needed.platform} machine"
 
 
 def order_for(
     spec: RunSpec,
+    settings: SandboxSettings,
     mode: str,
     *,
     paths: tuple[str, ...],
-    files: str,
-    init_s: float,
-    describe_paths: tuple[str, ...] = (),
-    rlimit_bytes: int = 0,
-    data_socket: str = "",
-    port: int | None = None,
-) -> Order:
-    """What a guest is to load for ``spec``; paths are as the guest sees them.
+    tmp: str,
+    environment: Mapping[str, str],
+    port: int = 0,
+    memory_mib: int = 0,
+) -> dict[str, Any]:
+    """The header of INJECT: what a guest is to load for ``spec``. Paths are as the guest sees them.
 
-    ``port`` replaces the manifest's where the network is shared with others, as it is without a container.
+    Args:
+        spec: of the component.
+        settings: of the runner.
+        mode: ``call``, ``describe``, ``http`` or ``forward``.
+        paths: folders of code, in the order in which they are searched.
+        tmp: folder that is emptied after each call.
+        environment: variables of the component.
+        port: where an HTTP component is to listen.
+        memory_mib: limit that the guest sets on its calls itself; 0 where the box has one.
     """
-    delivery = spec.delivery
-    http = delivery.http
-    env = {"CAPMART_FILES": files}
-    listening = 0 if http is None else port or http.port
+    delivery, http = spec.delivery, http_of(spec)
+    order: dict[str, Any] = {
+        "v": framing.VERSION,
+        "mode": mode,
+        "paths": list(paths),
+        "env": dict(environment),
+        "output_max": _DESCRIPTION_BYTES if mode == "describe" else spec.limits.output_kib * 1024,
+        "log_max": settings.log_kib * 1024,
+        "tmp": tmp,
+        "memory_mib": memory_mib,
+    }
+    if isinstance(delivery, PythonDelivery):
+        order |= {"entry": delivery.entry, "isolation": delivery.isolation}
     if http is not None:
-        env["CAPMART_PORT"] = str(listening)
-    return Order(
-        mode=mode,
-        entry=delivery.entry if isinstance(delivery, PythonDelivery) else "",
-        isolation=delivery.isolation if isinstance(delivery, PythonDelivery) else "isolated",
-        output_bytes=spec.limits.output_kib * 1024,
-        paths=paths,
-        env=env,
-        init_s=init_s,
-        describe_paths=describe_paths,
-        rlimit_bytes=rlimit_bytes,
-        port=listening,
-        health="" if http is None else http.health,
-        data_socket=data_socket,
-    )
+        order |= {"port": port or http.port, "health": http.health}
+    return order
 
 
-def describe_in(spec: RunSpec, launch: Callable[[], Box], read: Callable[[bytes], Json]) -> list[dict[str, Json]]:
-    """One guest, one question: the component's actions.
+def result_max(spec: RunSpec, mode: str) -> int:
+    """Bytes of the largest answer that a guest may give."""
+    return _DESCRIPTION_BYTES if mode == "describe" else spec.limits.output_kib * 1024
+
+
+def thread_environment(spec: RunSpec) -> dict[str, str]:
+    """How many threads numeric libraries start: as many as there are processors for them, and none beside one."""
+    count = str(max(1, int(spec.limits.cpus)))
+    return dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), count)
+
+
+def described(box: Box, spec: RunSpec, timeout_s: float) -> list[dict[str, Json]]:
+    """Ask a guest in describe mode for the component's actions.
 
     Raises:
         Unhealthy: the import failed, or what it declares cannot become actions.
     """
-    box = launch()
-    try:
-        stream = box.stream
-        if stream is None:
-            raise Unhealthy(component=spec.component, reason="its guest is gone")
-        call = {"id": "describe", "action": "", "deadline_s": spec.limits.deadline_s}
-        stream.settimeout(spec.limits.deadline_s + 5)
-        framing.send_frame(stream, framing.CALL, call, b"null")
-        _, _, log = framing.receive_frame(stream)
-        _, outcome, data = framing.receive_frame(stream)
-    except (OSError, framing.ProtocolError) as error:
-        raise Unhealthy(component=spec.component, reason=str(error)) from error
-    finally:
-        box.destroy()
-    if not outcome.get("ok"):
-        reason = str(outcome.get("en") or outcome.get("code"))
-        raise Unhealthy(component=spec.component, reason=f"{reason}\n{log.decode(errors='replace')}".strip()[-4000:])
-    actions = read(data)
-    if not isinstance(actions, list):
+    outcome = box.call("describe", b"null", timeout_s)
+    if outcome.error is None:
+        try:
+            actions = parse_json(outcome.body, what="description", max_bytes=_DESCRIPTION_BYTES)
+        except InvalidJson as error:
+            raise Unhealthy(
+                component=spec.component, reason=error.message("en"), reason_zh=error.message("zh")
+            ) from error
+        if isinstance(actions, list):
+            return actions
         raise Unhealthy(component=spec.component, reason="it described no list of actions")
-    return actions
-
-
-def unpacked(path: Path | None) -> tuple[str, ...]:
-    """A folder as the tuple that orders take; empty for None."""
-    return () if path is None else (str(path),)
+    header = outcome.header
+    reason = str(header.get("reason") or outcome.error)
+    reason_zh = str(header.get("reason_zh") or reason)
+    detail = str(header.get("detail", ""))[-3000:]
+    raise Unhealthy(
+        component=spec.component,
+        reason="\n".join(part for part in (reason, detail) if part),
+        reason_zh="\n".join(part for part in (reason_zh, detail) if part),
+    )

@@ -1,4 +1,5 @@
-"""The program that runs inside the sandbox, standard library only; the host imports nothing of it but the framing.
+"""The guest: what runs inside a box and stands between its calls and the host.
 
-In a base image it is the package ``capmart_guest``, so everything in here imports relatively.
+Standard library only. The folder is copied into the base image as the package ``capmart_guest``, so its modules import
+each other relatively and nothing else of Capmart but ``capmart_component``.
 """

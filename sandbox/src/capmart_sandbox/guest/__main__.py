@@ -1,7 +1,7 @@
-"""``python -m capmart_guest SOCKET``: connect to the host and serve it until it goes away."""
+"""``python -m capmart_guest connect PATH``: see :mod:`.main`."""
 
 import sys
 
-from .zygote import main
+from .main import main
 
-main(sys.argv[1])
+main(sys.argv[1:])

@@ -1,115 +1,159 @@
-"""The process that runs the component's code for a call, and ends with it."""
+"""The process in which one call runs: forked from the runner, it answers on its own pipe and ends."""
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import struct
 import sys
-import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:  # the guest starts faster without typing
-    import socket
-    from collections.abc import Callable
-    from typing import Any, NoReturn
+from . import framing, system
 
-    Answer = Callable[[str, Any], Any]
+Action = Callable[[Any], Any]
 
-RESULT_PREFIX = struct.Struct(">II")
-"""Before a request: sizes of the action's name and the input. Before a reply: 0 for a result, 1 for a problem; size."""
-
-_PR_SET_DUMPABLE = 4
-_OK, _PROBLEM = 0, 1
+_REASON = 4000
+_DETAIL = 16_000
 
 
-def run_child(requests: socket.socket, log: int, answer: Answer, order: dict[str, Any]) -> NoReturn:
-    """Answer requests until the parent closes the stream; never returns."""
-    try:
-        _settle(log, order)
-        while True:
-            _answer_one(requests, answer, order["output_bytes"])
-    except BaseException:  # noqa: BLE001 - whatever happens here ends in an exit code that the parent explains
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(70)
+class Pipes:
+    """The ends that a child keeps: it reads requests and writes replies."""
+
+    def __init__(self, request: int, reply: int) -> None:
+        self.request, self.reply = request, reply
 
 
-def _settle(log: int, order: dict[str, Any]) -> None:
-    from .zygote import set_limits  # noqa: PLC0415 - loaded already; the import would be circular at the top
-
+def enter(log: int, *, own_box: bool) -> None:
+    """What every forked process does first: a session of its own, no protection, output into ``log``."""
     os.setsid()
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
-    try:
-        with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - pathlib costs every start 3 ms
-            file.write("1000")
-    except OSError:
-        pass
+    if own_box:
+        system.expose_call()
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    os.close(null)
-    os.close(log)
-    set_limits(order)
 
 
-def _answer_one(requests: socket.socket, answer: Answer, limit: int) -> None:
-    action_size, size = RESULT_PREFIX.unpack(_exactly(requests, RESULT_PREFIX.size))
-    action = _exactly(requests, action_size).decode()
-    data = _exactly(requests, size)
+def renew_streams() -> None:
+    """Python's own view of the descriptors: a line is out when it ends, whatever happens to the process after it."""
+    for fd, name in ((1, "stdout"), (2, "stderr")):
+        stream = open(fd, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115 - a descriptor, for the life of the process
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def serve(pipes: Pipes, actions: Mapping[str, Action], *, output_max: int, once: bool) -> None:
+    """Answer requests until the runner closes the pipe; one only, when isolated."""
+    while True:
+        frame = _read_request(pipes.request)
+        if frame is None:
+            return
+        header, body = frame
+        answer, result = run(actions, str(header.get("action")), body, output_max)
+        del body
+        flush()
+        answer["id"] = header.get("id")
+        write_all(pipes.reply, framing.pack(framing.RESULT, answer, len(result)) + result)
+        if once:
+            return
+
+
+def run(actions: Mapping[str, Action], name: str, body: bytes, output_max: int) -> tuple[dict[str, Any], bytes]:
+    """Run one action; the RESULT frame's header without its id, and its body."""
+    action = actions.get(name)
+    if action is None:
+        return {"ok": False, "error": "component_raised", **reasons(f"no action {name!r}", f"没有动作 {name!r}")}, b""
     try:
-        status, reply = _OK, _spell(answer(action, json.loads(data)), limit)
-    except _Problem as problem:
-        status, reply = _PROBLEM, problem.spell()
+        result = action(json.loads(body))
+    except BaseException as error:  # noqa: BLE001 - whatever it raises ends this call and nothing else
+        return failure(error), b""
+    try:
+        data = json.dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except MemoryError:
-        status, reply = _PROBLEM, _Problem("oom", "", "").spell()
-    except Exception as error:  # noqa: BLE001 - the component's own failure becomes its answer
-        status, reply = _PROBLEM, _explain(error).spell()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    requests.sendall(RESULT_PREFIX.pack(status, len(reply)) + reply)
+        return {"ok": False, "error": "oom", **reasons("no memory left for the result", "内存不足以容纳结果")}, b""
+    except (TypeError, ValueError, RecursionError) as error:
+        return {"ok": False, "error": "bad_result", **reasons(_short(error), _short(error))}, b""
+    if len(data) > output_max:
+        return {"ok": False, "error": "output_too_large", "size": len(data)}, b""
+    return {"ok": True}, data
 
 
-class _Problem(Exception):  # noqa: N818 - becomes the answer
-    def __init__(self, code: str, zh: str, en: str) -> None:
-        super().__init__(en)
-        self.code, self.zh, self.en = code, zh, en
+def failure(error: BaseException) -> dict[str, Any]:
+    """What a raised exception means to the caller."""
+    if isinstance(error, SystemExit):
+        return {"ok": False, "error": "no_result"}
+    if isinstance(error, MemoryError):
+        return {"ok": False, "error": "oom", **reasons("MemoryError", "MemoryError")}
+    names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.partition(".")[0] == "capmart_component"}
+    if "ResultError" in names:
+        return {"ok": False, "error": "bad_result", **reasons(_short(error), _short(error))}
+    said: dict[str, Any] = {"ok": False, "error": "component_raised", "exception": type(error).__name__}
+    if names & {"ActionError", "DeclarationError"}:
+        said.update(reasons(str(getattr(error, "en", error)), str(getattr(error, "zh", error))), refused=True)
+        return said
+    said.update(reasons(_short(error), _short(error)), detail=trace(error))
+    return said
 
-    def spell(self) -> bytes:
-        return json.dumps({"code": self.code, "zh": self.zh[:4000], "en": self.en[:4000]}).encode()
+
+def reasons(en: str, zh: str) -> dict[str, str]:
+    """The reason in both languages, bounded."""
+    return {"reason": en[:_REASON], "reason_zh": zh[:_REASON]}
 
 
-def _spell(value: Any, limit: int) -> bytes:
+def trace(error: BaseException) -> str:
+    """The end of the traceback, for the author."""
+    import traceback  # noqa: PLC0415 - 5 ms that only failures need
+
     try:
-        data = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError, UnicodeEncodeError) as error:
-        raise _Problem("bad_result", str(error), str(error)) from None
-    if len(data) > limit:
-        raise _Problem("output_too_large", "", "")
-    return data
+        return "".join(traceback.format_exception(error))[-_DETAIL:]
+    except Exception:  # noqa: BLE001 - an exception may fail to be shown
+        return ""
 
 
-def _explain(error: Exception) -> _Problem:
-    from capmart_component import ActionError, ResultError  # noqa: PLC0415 - loaded already by the component
-
-    if isinstance(error, ActionError):
-        return _Problem("component_raised", error.zh, error.en)
-    if isinstance(error, ResultError):
-        return _Problem("bad_result", str(error), str(error))
-    traceback.print_exc()
-    reason = f"{type(error).__name__}: {error}"
-    return _Problem("component_raised", reason, reason)
+def _short(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - same
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _exactly(stream: socket.socket, size: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < size:
-        part = stream.recv(min(size - len(parts), 262_144))
-        if not part:
-            os._exit(0)  # the parent has no more for this child
-        parts += part
-    return bytes(parts)
+def flush() -> None:
+    """Push out what the component printed."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue
+
+
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
+    """Write all of ``data``."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _read_request(fd: int) -> tuple[dict[str, Any], bytes] | None:
+    prefix = _read_exactly(fd, framing.PREFIX.size)
+    if prefix is None:
+        return None
+    _kind, header_length, body_length = framing.unpack_prefix(prefix)
+    header, body = _read_exactly(fd, header_length), _read_exactly(fd, body_length)
+    if header is None or body is None:
+        return None
+    return framing.read_header(header), body
+
+
+def _read_exactly(fd: int, length: int) -> bytes | None:
+    if length == 0:
+        return b""
+    data = os.read(fd, length)
+    if len(data) == length:
+        return data
+    parts = [data]
+    left = length - len(data)
+    while left and parts[-1]:
+        parts.append(os.read(fd, min(left, 1 << 20)))
+        left -= len(parts[-1])
+    return None if left else b"".join(parts)

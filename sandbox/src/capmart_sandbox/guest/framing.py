@@ -1,66 +1,90 @@
-"""The protocol between host and guest: frames over one stream.
+"""Frames between host and guest: ``>BII`` (kind, header length, body length), a JSON header, a body of bytes.
 
-A frame is ``>BII`` (kind, length of the header, length of the body), a JSON header and a body. The guest connects and
-says READY; the host answers INJECT, the guest READY or FAILED; then each CALL is answered by LOG, RESULT and DONE, in
-that order. One call is outstanding at a time; any deviation ends the instance.
+Both sides use this module; ``sandbox/README.md`` says what each kind carries. A frame that breaks a bound or a rule
+ends the box: there is no resynchronising with a guest that deviates.
 """
 
 from __future__ import annotations
 
 import json
 import struct
+from typing import Any
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:  # the guest starts faster without typing
-    import socket
-    from typing import Any
+VERSION = 1
 
-READY, INJECT, FAILED, CALL, LOG, RESULT, DONE = range(1, 8)
+HELLO = 1
+INJECT = 2
+READY = 3
+FAILED = 4
+CALL = 5
+RESULT = 6
+LOG = 7
+DONE = 8
+CANCEL = 9
+EXIT = 10
 
-MAX_HEADER = 65_536
-MAX_BODY = 64 * 1024 * 1024 + 1024
-_PREFIX = struct.Struct(">BII")
+NAMES = {
+    HELLO: "HELLO",
+    INJECT: "INJECT",
+    READY: "READY",
+    FAILED: "FAILED",
+    CALL: "CALL",
+    RESULT: "RESULT",
+    LOG: "LOG",
+    DONE: "DONE",
+    CANCEL: "CANCEL",
+    EXIT: "EXIT",
+}
+
+PREFIX = struct.Struct(">BII")
+MAX_HEADER = 64 * 1024
+MAX_BODY = 64 * 1024 * 1024
 
 
-class ProtocolError(Exception):
-    """The other side is gone, or said what no frame may say."""
+class FrameError(Exception):
+    """The other side sent something that is not a frame, or one that is not allowed here."""
 
 
-def send_frame(stream: socket.socket, kind: int, header: dict[str, Any] | None = None, body: bytes = b"") -> None:
-    """Write one frame to a socket, in one piece where it is small."""
-    head = json.dumps(header or {}, ensure_ascii=False, separators=(",", ":")).encode()
-    prefix = _PREFIX.pack(kind, len(head), len(body))
-    if len(body) < MAX_HEADER:
-        stream.sendall(prefix + head + body)
-    else:
-        stream.sendall(prefix + head)
-        stream.sendall(body)
+class EndOfStream(Exception):  # noqa: N818 - an event, not a mistake
+    """The other side is gone."""
 
 
-def receive_frame(stream: socket.socket) -> tuple[int, dict[str, Any], bytes]:
-    """Read one frame from a socket.
+def pack(kind: int, header: dict[str, Any], body_length: int = 0) -> bytes:
+    """The bytes of a frame up to its body.
 
     Raises:
-        ProtocolError: the stream ended, or a length is over its limit.
+        FrameError: the header is over its bound.
     """
-    kind, head_size, body_size = _PREFIX.unpack(_exactly(stream, _PREFIX.size))
-    if head_size > MAX_HEADER or body_size > MAX_BODY:
-        raise ProtocolError("a frame is over its size limit")
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    if len(text) > MAX_HEADER:
+        raise FrameError(f"header of {len(text)} bytes")
+    return PREFIX.pack(kind, len(text), body_length) + text
+
+
+def unpack_prefix(data: bytes | bytearray | memoryview, *, max_body: int = MAX_BODY) -> tuple[int, int, int]:
+    """Kind, header length and body length of the frame that begins with ``data``.
+
+    Raises:
+        FrameError: the kind is unknown or a length is over its bound.
+    """
+    kind, header_length, body_length = PREFIX.unpack_from(data)
+    if kind not in NAMES:
+        raise FrameError(f"unknown kind {kind}")
+    if header_length > MAX_HEADER or body_length > max_body:
+        raise FrameError(f"{NAMES[kind]} of {header_length} and {body_length} bytes")
+    return kind, header_length, body_length
+
+
+def read_header(data: bytes | bytearray) -> dict[str, Any]:
+    """The header of a frame.
+
+    Raises:
+        FrameError: it is not a JSON object.
+    """
     try:
-        header = json.loads(_exactly(stream, head_size))
+        header = json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ProtocolError("a header is not JSON") from error
+        raise FrameError(f"header is not JSON: {error}") from None
     if not isinstance(header, dict):
-        raise ProtocolError("a header is not an object")
-    return kind, header, _exactly(stream, body_size)
-
-
-def _exactly(stream: socket.socket, size: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < size:
-        # recv, never recvmsg: descriptors that a guest tries to pass are dropped by the kernel
-        part = stream.recv(min(size - len(parts), 1 << 20))
-        if not part:
-            raise ProtocolError("the other side is gone")
-        parts += part
-    return bytes(parts)
+        raise FrameError("header is not a JSON object")
+    return header
