@@ -151,9 +151,7 @@ def _problem_row(problem: object) -> dict[str, str]:
             value = value(language())
         row[name] = "" if value is None else tt(value) if isinstance(value, Text) else str(value)
     if not row["message"]:
-        row["message"] = t(
-            "{rule}: expected {expected}, found {found}", "{rule}：应为 {expected}，实为 {found}", **row
-        )
+        row["message"] = t("{rule}: expected {expected}, found {found}", "{rule}：应为 {expected}，实为 {found}", **row)
     return row
 
 
@@ -162,7 +160,13 @@ def confirm(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        say(t("{question} Not a terminal: add --yes to agree.", "{question} 非交互终端：如同意请加 --yes。", question=question))
+        say(
+            t(
+                "{question} Not a terminal: add --yes to agree.",
+                "{question} 非交互终端：如同意请加 --yes。",
+                question=question,
+            )
+        )
         return False
     sys.stderr.write(f"{plain(question)} [y/N] ")
     sys.stderr.flush()

@@ -18,6 +18,8 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Replace ``path`` by ``data``, durably; a crash leaves the old content.
 
     Args:
+        path: the file; its folder is made.
+        data: the new content.
         mode: permissions of the file; ``0o600`` for what only its owner may read, its folder then closed as well.
     """
     private = not mode & 0o077

@@ -2,43 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import cast
 
-from capmart_core.drivers import RUNNERS, load_driver
-from capmart_core.errors import DriverNotFound, Unavailable
 from capmart_core.ports.runner import Runner
-from capmart_sdk.console import t, warn
+from capmart_sdk.runners import open_runner
 
 TENANT = "author"
 """The tenant under which the process runner runs a developer's own code without asking whose it is."""
-
-
-def author_runner(name: str | None = None) -> Runner:
-    """The runner ``name``, or the one that ``CAPMART_RUNNER`` names; otherwise docker, or processes where no engine is.
-
-    Raises:
-        DriverNotFound: there is no such runner.
-        EngineUnavailable: it was named, and no engine answers.
-    """
-    wanted = name or os.environ.get("CAPMART_RUNNER") or ""
-    if wanted:
-        return cast("Runner", load_driver(RUNNERS, wanted))
-    try:
-        runner = cast("Runner", load_driver(RUNNERS, "docker"))
-        runner.info()
-    except (DriverNotFound, Unavailable) as error:
-        warn(
-            t(
-                "No container engine ({reason}): the component's code runs as an ordinary process, WITHOUT ISOLATION.",
-                "没有容器引擎（{reason}）：组件代码将以普通进程运行，没有隔离。",
-                reason=error.message("en"),
-            )
-        )
-        return cast("Runner", load_driver(RUNNERS, "process"))
-    return runner
 
 
 @contextmanager
@@ -48,7 +19,7 @@ def opened_when_needed(name: str | None) -> Iterator[Callable[[], Runner]]:
 
     def source() -> Runner:
         if not opened:
-            opened.append(author_runner(name))
+            opened.append(open_runner(name))
         return opened[0]
 
     try:

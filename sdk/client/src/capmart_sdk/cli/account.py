@@ -44,7 +44,9 @@ def login(url: Url, *, as_json: AsJson = False) -> None:
     if as_json:
         out_json({"center": check_url(url), "account": me.account, "scopes": list(me.scopes)})
     else:
-        out(t("Signed in to {url} as {account}.", "已以 {account} 登录 {url}。", url=check_url(url), account=me.account))
+        out(
+            t("Signed in to {url} as {account}.", "已以 {account} 登录 {url}。", url=check_url(url), account=me.account)
+        )
 
 
 def logout(url: Url) -> None:

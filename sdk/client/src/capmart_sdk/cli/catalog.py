@@ -11,7 +11,7 @@ from capmart_core.manifest.models import Manifest
 from capmart_sdk.cli.options import AsJson, Center, NodeDir, open_center
 from capmart_sdk.cli.views import show_manifest
 from capmart_sdk.client import ComponentPage, SearchPage
-from capmart_sdk.console import language, out, out_json, out_table, t, tt
+from capmart_sdk.console import out, out_json, out_table, t, tt
 from capmart_sdk.node import Node
 
 
@@ -85,7 +85,14 @@ def show(
         if as_json:
             out_json({"installed": locked.model_dump(mode="json"), "manifest": manifest.model_dump(mode="json")})
             return
-        out(t("Installed in {node}: version {version}", "已安装于 {node}：版本 {version}", node=here.path, version=locked.version))
+        out(
+            t(
+                "Installed in {node}: version {version}",
+                "已安装于 {node}：版本 {version}",
+                node=here.path,
+                version=locked.version,
+            )
+        )
         show_manifest(manifest)
         return
     with open_center(center) as client:
@@ -99,9 +106,21 @@ def show(
 def _show_component(page: ComponentPage) -> None:
     if page.manifest is not None:
         show_manifest(Manifest.model_validate(page.manifest))
-    columns = (t("Version", "版本"), t("State", "状态"), t("Log index", "日志序号"), t("Listed", "上架时间"), t("Digest", "摘要"))
+    columns = (
+        t("Version", "版本"),
+        t("State", "状态"),
+        t("Log index", "日志序号"),
+        t("Listed", "上架时间"),
+        t("Digest", "摘要"),
+    )
     rows: list[tuple[Any, ...]] = [
-        (row.version, _state(row.state, row.reason and row.reason.get(language())), row.log_index, row.listed_at, row.digest)
+        (
+            row.version,
+            _state(row.state, tt(row.reason)),
+            row.log_index,
+            row.listed_at,
+            row.digest,
+        )
         for row in page.releases
     ]
     out_table(columns, rows, title=t("Releases (home: {home})", "版本（归属：{home}）", home=page.home or "-"))

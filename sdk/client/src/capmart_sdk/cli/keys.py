@@ -20,9 +20,9 @@ def register(app: typer.Typer) -> None:
     group.command("new", help=t("Make a publisher key on this machine", "在本机生成发布密钥"))(new)
     group.command("list", help=t("List the keys on this machine", "列出本机密钥"))(list_keys)
     group.command("show", help=t("Show a key's public half", "显示密钥的公开部分"))(show)
-    group.command(
-        "add", help=t("Register a key with your namespace at a center", "在能力中心为您的命名空间登记密钥")
-    )(add)
+    group.command("add", help=t("Register a key with your namespace at a center", "在能力中心为您的命名空间登记密钥"))(
+        add
+    )
     app.add_typer(group, name="key")
 
 
@@ -67,7 +67,10 @@ def show(name: Name, *, as_json: AsJson = False) -> None:
 def add(
     namespace: Annotated[str, typer.Argument(metavar="NAMESPACE", help=t("Your namespace", "您的命名空间"))],
     key: Annotated[
-        str | None, typer.Option("--key", "-k", metavar="NAME", help=t("Which key (default: the only one)", "密钥名称（默认：唯一的密钥）"))
+        str | None,
+        typer.Option(
+            "--key", "-k", metavar="NAME", help=t("Which key (default: the only one)", "密钥名称（默认：唯一的密钥）")
+        ),
     ] = None,
     center: Center = None,
     *,

@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from importlib.metadata import version as version_of
+from typing import Annotated, Any
 
 import typer
 
@@ -129,14 +130,12 @@ def build_app(command: str | None = None) -> typer.Typer:
 
 
 def _root(
-    lang: str = typer.Option("", "--lang", metavar="zh|en", help="zh 中文 / en English (CAPMART_LANG)"),
+    lang: Annotated[str, typer.Option("--lang", metavar="zh|en", help="zh 中文 / en English (CAPMART_LANG)")] = "",
     *,
-    version: bool = typer.Option(False, "--version", help="Show the version / 显示版本", is_eager=True),
+    version: Annotated[bool, typer.Option("--version", help="Show the version / 显示版本")] = False,
 ) -> None:
     del lang  # already taken out of the arguments, wherever it stood
     if version:
-        from importlib.metadata import version as version_of  # noqa: PLC0415  # only this option needs it
-
         sys.stdout.write(f"capmart {version_of('capmart-sdk')}\n")
         raise typer.Exit
 

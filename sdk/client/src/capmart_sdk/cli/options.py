@@ -35,7 +35,9 @@ NodeDir = Annotated[
         help=t("Folder of the node (default: your own node)", "节点目录（默认：您自己的节点）"),
     ),
 ]
-KeyName = Annotated[str, typer.Option("--key", "-k", metavar="NAME", help=t("Publisher key to sign with", "用于签名的发布密钥"))]
+KeyName = Annotated[
+    str, typer.Option("--key", "-k", metavar="NAME", help=t("Publisher key to sign with", "用于签名的发布密钥"))
+]
 
 
 def center_url(center: str | None) -> str:

@@ -20,7 +20,6 @@ from capmart_sdk.publish import Published, publish, wait_for_review
 FAILED_EXIT = 3
 
 
-
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(
@@ -32,11 +31,24 @@ def register(app: typer.Typer) -> None:
 
 
 def publish_package(
-    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help=t("Package written by capmart pack", "capmart pack 生成的组件包"))],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help=t("Package written by capmart pack", "capmart pack 生成的组件包"),
+        ),
+    ],
     center: Center = None,
     key: Annotated[
         str | None,
-        typer.Option("--key", "-k", metavar="NAME", help=t("Key to sign with (default: the only one)", "签名密钥（默认：唯一的密钥）")),
+        typer.Option(
+            "--key",
+            "-k",
+            metavar="NAME",
+            help=t("Key to sign with (default: the only one)", "签名密钥（默认：唯一的密钥）"),
+        ),
     ] = None,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", min=1, help=t("How long to wait", "最长等待秒数"))] = 600,
     *,
@@ -169,13 +181,27 @@ def _show(submission: Submission, *, as_json: bool) -> None:
     if submission.log_index is not None:
         out(t("Log index   {index}", "日志序号  {index}", index=submission.log_index))
     if submission.findings:
-        columns = (t("Severity", "级别"), t("Check", "检查"), t("Where", "位置"), t("Finding", "发现"), t("Next step", "下一步"))
+        columns = (
+            t("Severity", "级别"),
+            t("Check", "检查"),
+            t("Where", "位置"),
+            t("Finding", "发现"),
+            t("Next step", "下一步"),
+        )
         rows = (
-            (_severity(row.severity), row.check, f"{row.file or ''} {row.rule or ''}".strip(), tt(row.message), tt(row.next))
+            (
+                _severity(row.severity),
+                row.check,
+                f"{row.file or ''} {row.rule or ''}".strip(),
+                tt(row.message),
+                tt(row.next),
+            )
             for row in submission.findings
         )
         out_table(columns, rows)
 
 
 def _severity(severity: str) -> str:
-    return {"error": t("error", "错误"), "warning": t("warning", "警告"), "info": t("note", "提示")}.get(severity, severity)
+    return {"error": t("error", "错误"), "warning": t("warning", "警告"), "info": t("note", "提示")}.get(
+        severity, severity
+    )

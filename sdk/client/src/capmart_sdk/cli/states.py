@@ -22,7 +22,12 @@ from capmart_sdk.publish.statements import StateOp
 Release = Annotated[str, typer.Argument(metavar="ID@VERSION", help=t("Listed release", "已上架的版本"))]
 Key = Annotated[
     str | None,
-    typer.Option("--key", "-k", metavar="NAME", help=t("Key to sign with (default: the only one)", "签名密钥（默认：唯一的密钥）")),
+    typer.Option(
+        "--key",
+        "-k",
+        metavar="NAME",
+        help=t("Key to sign with (default: the only one)", "签名密钥（默认：唯一的密钥）"),
+    ),
 ]
 ReasonZh = Annotated[str, typer.Option("--reason-zh", metavar="TEXT", help=t("Why, in Chinese", "中文理由"))]
 ReasonEn = Annotated[str, typer.Option("--reason-en", metavar="TEXT", help=t("Why, in English", "英文理由"))]
@@ -42,7 +47,13 @@ def register(app: typer.Typer) -> None:
 
 
 def yank(
-    release: Release, reason_zh: ReasonZh, reason_en: ReasonEn, center: Center = None, key: Key = None, *, as_json: AsJson = False
+    release: Release,
+    reason_zh: ReasonZh,
+    reason_en: ReasonEn,
+    center: Center = None,
+    key: Key = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Yank."""
     _change("yank", release, center, key, reason=Text(zh=reason_zh, en=reason_en), as_json=as_json)
@@ -103,4 +114,12 @@ def _change(
     if as_json:
         out_json({"release": release, "op": op, "log_index": index})
     else:
-        out(t("{op}: {release} (log index {index})", "{op}：{release}（日志序号 {index}）", op=op, release=release, index=index))
+        out(
+            t(
+                "{op}: {release} (log index {index})",
+                "{op}：{release}（日志序号 {index}）",
+                op=op,
+                release=release,
+                index=index,
+            )
+        )

@@ -34,11 +34,15 @@ def add(
     url: Annotated[str, typer.Argument(metavar="URL", help=t("Address of the center", "能力中心地址"))],
     fingerprint: Annotated[
         str | None,
-        typer.Option(metavar="SHA256:…", help=t("The fingerprint you were told by another way", "您经其他途径获知的指纹")),
+        typer.Option(
+            metavar="SHA256:…", help=t("The fingerprint you were told by another way", "您经其他途径获知的指纹")
+        ),
     ] = None,
     origin: Annotated[
         str | None,
-        typer.Option(metavar="ORIGIN", help=t("Only this log of those the center serves", "仅信任该中心提供的这一份日志")),
+        typer.Option(
+            metavar="ORIGIN", help=t("Only this log of those the center serves", "仅信任该中心提供的这一份日志")
+        ),
     ] = None,
     *,
     yes: Yes = False,
@@ -77,7 +81,15 @@ def _the_one(served: list[Offer], origin: str, url: str) -> Offer:
         if offer.origin == origin:
             return offer
     known = ", ".join(offer.origin for offer in served)
-    raise NotFound(what=t("{origin} at {url} (it serves: {known})", "{url} 提供的日志 {origin}（现有：{known}）", origin=origin, url=url, known=known))
+    raise NotFound(
+        what=t(
+            "{origin} at {url} (it serves: {known})",
+            "{url} 提供的日志 {origin}（现有：{known}）",
+            origin=origin,
+            url=url,
+            known=known,
+        )
+    )
 
 
 def _accept(store: TrustStore, offer: Offer, url: str, *, fingerprint: str | None, yes: bool) -> bool:

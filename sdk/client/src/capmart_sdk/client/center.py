@@ -21,11 +21,12 @@ from capmart_sdk.client.models import (
     ReleasePage,
     SearchPage,
     Submission,
+    SubmissionPage,
     WhoAmI,
 )
 from capmart_sdk.client.oci import Repository
 
-_M = TypeVar("_M", bound=BaseModel)
+_T = TypeVar("_T", bound=BaseModel)
 
 
 class CenterClient:
@@ -95,10 +96,8 @@ class CenterClient:
         return self._read(Submission, self.http.get(f"/api/v1/submissions/{quote(submission, safe='')}"))
 
     def submissions(self, state: str | None = None) -> tuple[Submission, ...]:
-        """The submissions that this token may see, newest first as the center orders them."""
-        answer = self.http.get("/api/v1/submissions", {"state": state})
-        rows = answer.get("items", []) if isinstance(answer, dict) else answer
-        return self._checked(TypeAdapter(tuple[Submission, ...]), rows)
+        """The submissions that this token may see, as the center orders them."""
+        return self._read(SubmissionPage, self.http.get("/api/v1/submissions", {"state": state})).items
 
     def state_change(self, envelope: EntryEnvelope) -> int | None:
         """Hand in a publisher's yank, unyank or deprecate; returns its index in the log."""
@@ -114,12 +113,9 @@ class CenterClient:
         """The component's content under ``/v2/``."""
         return Repository(self.http, str(component), account=self._account)
 
-    def _read(self, model: type[_M], answer: Any) -> _M:
-        return self._checked(TypeAdapter(model), answer)
-
-    def _checked(self, adapter: TypeAdapter[Any], answer: Any) -> Any:
+    def _read(self, model: type[_T], answer: Any) -> _T:
         try:
-            return adapter.validate_python(answer)
+            return TypeAdapter(model).validate_python(answer)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "answer"

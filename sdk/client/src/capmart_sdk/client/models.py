@@ -125,6 +125,12 @@ class Submission(_Answer):
     log_index: int | None = None
 
 
+class SubmissionPage(_Answer):
+    """One page of submissions."""
+
+    items: tuple[Submission, ...] = ()
+
+
 class NamespaceKey(_Answer):
     """A publisher key of a namespace."""
 

@@ -11,11 +11,13 @@ import httpx
 
 from capmart_core.errors import CenterUnavailable, DigestMismatch, NotFound
 from capmart_core.identifiers import check_digest, digest_of
+from capmart_core.package import media_types
 from capmart_sdk.client.http import ATTEMPTS, Http
 
 CHUNK_BYTES = 1024 * 1024
+MAX_TOKEN_BYTES = 64 * 1024
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
-_MANIFEST_TYPES = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json"
+_MANIFEST_TYPES = ", ".join((media_types.OCI_INDEX, *sorted(media_types.IMAGE_MANIFESTS)))
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -48,16 +50,15 @@ class RegistryAuth(httpx.Auth):
         facts = dict(_CHALLENGE.findall(challenge))
         answer = yield self._token_request(facts)
         if answer.status_code == 200:
-            answer.read()
-            token = answer.json()
+            token = self._http.json_of(answer, max_bytes=MAX_TOKEN_BYTES)
             with self._lock:
-                self._bearer = str(token.get("token") or token.get("access_token") or "")
+                self._bearer = str((token or {}).get("token") or (token or {}).get("access_token") or "")
             request.headers["Authorization"] = f"Bearer {self._bearer}"
             yield request
 
     def _token_request(self, facts: dict[str, str]) -> httpx.Request:
         realm = facts.get("realm", "")
-        params = {name: facts[name] for name in ("service", "scope") if name in facts}
+        params: dict[str, str] = {name: facts[name] for name in ("service", "scope") if name in facts}
         request = self._http.raw.build_request("GET", realm, params=params)
         if not same_address(request.url, self._http.url):
             raise CenterUnavailable(center=self._http.url, reason=f"it sends tokens to another address: {realm}")
@@ -107,9 +108,7 @@ class Repository:
             location = started.headers.get("location", "")
         target = self._same_address(location)
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-        with self._stream(
-            "PUT", target.copy_merge_params({"digest": digest}), content=chunks, headers=headers
-        ):
+        with self._stream("PUT", target.copy_merge_params({"digest": digest}), content=chunks, headers=headers):
             return True
 
     def push_manifest(self, digest: str, data: bytes, media_type: str) -> bool:
@@ -154,10 +153,11 @@ class Repository:
                         skip = max(0, skip - len(chunk))
                         received += len(fresh)
                         yield fresh
-                return
             except CenterUnavailable:
                 if attempt == ATTEMPTS:
                     raise
+            else:
+                return
 
     def _same_address(self, location: str) -> httpx.URL:
         target = self._http.raw.build_request("PUT", location).url if location else httpx.URL("")
@@ -167,5 +167,3 @@ class Repository:
 
     def _stream(self, method: str, url: str | httpx.URL, **options: Any) -> Any:
         return self._http.stream(method, str(url), auth=self._auth, **options)
-
-

@@ -20,7 +20,7 @@ from capmart_core.errors import (
 from capmart_core.text import Language
 
 
-class _Relayed(CapmartError):
+class _Relayed(CapmartError):  # noqa: N818  # named for what happened, as the leaves of the tree are
     """An error that a center raised: its words are the center's, its class and code are ours."""
 
     code: ClassVar[str] = "relayed"
@@ -45,7 +45,9 @@ def _class_for(code: str) -> type[CapmartError] | None:
 
 
 @cache
-def _relayed(leaf: type[CapmartError]) -> type[CapmartError]:
+def _relayed_for(code: str) -> type[CapmartError]:
+    """The class for ``code`` with the words of whoever raised it."""
+    leaf = _class_for(code) or CapmartError
     return type(leaf.__name__, (_Relayed, leaf), {"code": leaf.code, "__doc__": leaf.__doc__})
 
 
@@ -53,24 +55,37 @@ def error_from(status: int, document: object, *, center: str, headers: Mapping[s
     """The error that an answer with an error status stands for.
 
     Args:
+        status: of the answer.
         document: the parsed body, whatever it is; only an object with a known ``code`` is taken at its word.
         center: address of the center, for messages.
         headers: of the answer; ``Retry-After`` is read.
     """
     problem: dict[str, Any] = dict(document) if isinstance(document, dict) else {}
     code = problem.get("code")
-    leaf = _class_for(code) if isinstance(code, str) else None
-    if leaf is not None:
+    if isinstance(code, str) and _class_for(code) is not None:
         values = problem.get("data")
         extra = dict(values) if isinstance(values, dict) else {}
         known = {name: str(problem.get(name) or "") for name in ("title", "detail", "advice")}
-        return _relayed(leaf)(**{**extra, **known, "status": status})
+        return _relayed_for(code)(**{**extra, **known, "status": status})
     return _by_status(status, problem, center=center, headers=headers)
 
 
-def _by_status(
-    status: int, problem: Mapping[str, Any], *, center: str, headers: Mapping[str, str]
-) -> CapmartError:
+def error_by_code(code: str, data: Mapping[str, object], message: str) -> CapmartError:
+    """The error of the one tree with this ``code``; in the words it was kept with when its values no longer suffice.
+
+    Args:
+        code: of the error.
+        data: the values it carried.
+        message: what it said.
+    """
+    leaf = _class_for(code) or CapmartError
+    try:
+        return leaf(**data)
+    except KeyError:
+        return _relayed_for(code)(**{**data, "detail": message})
+
+
+def _by_status(status: int, problem: Mapping[str, Any], *, center: str, headers: Mapping[str, str]) -> CapmartError:
     words = str(problem.get("detail") or problem.get("title") or _oci_words(problem) or f"HTTP {status}")[:500]
     if status == 401:
         return NotAuthenticated(center=center)

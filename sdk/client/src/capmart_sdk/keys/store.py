@@ -72,6 +72,7 @@ class KeyStore:
         """A key, ready to sign.
 
         Args:
+            name: of the key.
             passphrase: that of ``CAPMART_KEY_PASSPHRASE`` when None.
 
         Raises:
@@ -98,7 +99,9 @@ class KeyStore:
             InvalidIdentifier: the name cannot be a key's.
         """
         if _NAME.fullmatch(name) is None:
-            raise InvalidIdentifier(what="key name", value=name[:200], expected="letters, digits, . _ -", example="acme")
+            raise InvalidIdentifier(
+                what="key name", value=name[:200], expected="letters, digits, . _ -", example="acme"
+            )
         return self._folder / f"{name}.pem"
 
     def _existing(self, name: str) -> Path:

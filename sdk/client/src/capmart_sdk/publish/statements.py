@@ -53,8 +53,11 @@ def state_statement(
 
     Args:
         manifest: of the release; its facets are repeated, so that a filter needs only the statement.
+        op: what to say.
         digest: of the package's index.
         config: of the manifest.
+        home: origin of the release's home.
+        replacement: component to use instead of a deprecated one.
         reason: for all but ``unyank``.
 
     Raises:

@@ -63,6 +63,10 @@ def wait_for_review(
     """Ask until the submission is in one of the states ``until``.
 
     Args:
+        client: of the center.
+        submission: as it was seen last.
+        until: states that end the waiting.
+        timeout_s: seconds to wait at most.
         on_state: told of every new state.
 
     Raises:

@@ -29,6 +29,7 @@ def offers(about: CenterInfo, *, url: str) -> list[Offer]:
     """Every log that a center serves, its own first.
 
     Args:
+        about: what the center says of itself.
         url: the center's address, for messages.
 
     Raises:
