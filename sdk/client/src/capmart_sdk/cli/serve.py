@@ -37,8 +37,8 @@ def serve_node(
             "--name",
             metavar="HOST",
             help=t(
-                "Another host name it is reached by; applications at NAME-NS.HOST",
-                "可访问的其他主机名；应用位于 名称-命名空间.主机名",
+                "Another host name it is reached by; applications at NAME--NS.HOST",
+                "可访问的其他主机名；应用位于 名称--命名空间.主机名",
             ),
         ),
     ] = None,

@@ -1,15 +1,17 @@
 """Host names: which are ours, and which application each belongs to.
 
-An application ``acme/supply-demand`` is at ``supply-demand-acme.localhost:PORT``: name, hyphen, namespace, as one DNS
-label, which browsers resolve to this machine (RFC 6761, section 6.3). Where two installed applications would share a
-label, or a label would be longer than 63 characters, each of them gets a hyphen and the first eight hexadecimal digits
-of the SHA-256 of its id after it.
+An application ``acme/supply-demand`` is at ``supply-demand--acme.localhost:PORT``: name, two hyphens, namespace, as one
+DNS label, which browsers resolve to this machine (RFC 6761, section 6.3). Where two installed applications would share
+a label, where it would be longer than 63 characters, or where its third and fourth characters would be hyphens, which
+are reserved (RFC 5891, section 4.2.3.1), it is ``NAME-NAMESPACE-HASH`` instead, cut to fit, with the first eight
+hexadecimal digits of the SHA-256 of the id.
 """
 
 from __future__ import annotations
 
 import hashlib
 import ipaddress
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -19,18 +21,21 @@ from capmart_sdk.gateway.settings import GatewaySettings
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _MAX_LABEL = 63
 _HASH_DIGITS = 8
+_HYPHENS = re.compile(r"-+")
 
 
 def labels(components: Iterable[ComponentId]) -> dict[str, ComponentId]:
     """The DNS label of each application."""
     listed = sorted(components)
-    shared = Counter(f"{component.name}-{component.namespace}" for component in listed)
+    shared = Counter(f"{component.name}--{component.namespace}" for component in listed)
     found: dict[str, ComponentId] = {}
     for component in listed:
-        label = f"{component.name}-{component.namespace}"
-        if shared[label] > 1 or len(label) > _MAX_LABEL:
+        label = f"{component.name}--{component.namespace}"
+        if shared[label] > 1 or len(label) > _MAX_LABEL or label[2:4] == "--":
+            label = f"{component.name}-{component.namespace}"
             digits = hashlib.sha256(str(component).encode("ascii")).hexdigest()[:_HASH_DIGITS]
-            label = f"{label[: _MAX_LABEL - _HASH_DIGITS - 1].rstrip('-')}-{digits}"
+            short = _HYPHENS.sub("-", label)[: _MAX_LABEL - _HASH_DIGITS - 1].rstrip("-")
+            label = f"{short}-{digits}"
         found[label] = component
     return found
 

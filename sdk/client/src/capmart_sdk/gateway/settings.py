@@ -15,7 +15,7 @@ class GatewaySettings:
     Attributes:
         host: address to listen on.
         port: TCP port; 0 for any free one.
-        names: further host names (or addresses) it is reached by; applications are at ``NAME-NS.`` below each name.
+        names: further host names (or addresses) it is reached by; applications are at ``NAME--NS.`` below each name.
         token: what action calls must carry; made when None and ``host`` is not this machine alone.
         max_input_bytes: the largest input of an action.
         max_body_bytes: the largest request body that an application is given.
