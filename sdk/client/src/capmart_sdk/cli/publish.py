@@ -15,7 +15,7 @@ from capmart_sdk.client import CenterClient, Submission
 from capmart_sdk.config import Home
 from capmart_sdk.console import out, out_json, out_table, say, t, transfer_progress, tt
 from capmart_sdk.keys import KeyStore
-from capmart_sdk.publish import Published, publish, wait_for_review
+from capmart_sdk.publish import DECIDED, Published, publish, wait_for_review
 
 FAILED_EXIT = 3
 
@@ -53,11 +53,18 @@ def publish_package(
     timeout: Annotated[float, typer.Option(metavar="SECONDS", min=1, help=t("How long to wait", "最长等待秒数"))] = 600,
     *,
     wait: Annotated[
-        bool, typer.Option("--wait", help=t("Wait until it is listed or refused", "等待直至上架或被拒"))
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--wait/--no-wait",
+            help=t(
+                "Wait until it is listed or refused / not at all (default: until its checks are done)",
+                "等待直至上架或被拒 / 不等待（默认：等待检查完成）",
+            ),
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Push, sign, submit; with ``--wait``, stay until the decision."""
+    """Push, sign, submit, and stay until the checks are done; with ``--wait``, until the decision."""
     store = KeyStore(Home.default().keys)
     signer = store.signer(key or store.only())
     with open_center(center) as client:
@@ -78,9 +85,10 @@ def publish_package(
                 there=published.pushed.there,
             )
         )
-        if wait:
+        if wait is not False:
             _say_state(submission)
-            submission = wait_for_review(client, submission, timeout_s=timeout, on_state=_say_state)
+            until = DECIDED if wait else DECIDED | {"in_review"}
+            submission = wait_for_review(client, submission, until=until, timeout_s=timeout, on_state=_say_state)
         _show(submission, as_json=as_json)
     if submission.state in {"rejected", "failed"}:
         raise typer.Exit(FAILED_EXIT)

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -43,6 +43,18 @@ def check_url(url: str) -> str:
             what="address", value=url[:200], expected="http(s)://HOST[:PORT]", example="https://center.example"
         )
     return text
+
+
+class Tokens(Protocol):
+    """Short-lived tokens of one part of a center."""
+
+    def headers(self) -> dict[str, str]:
+        """What a request carries."""
+        ...
+
+    def renew(self, refused: httpx.Response) -> bool:
+        """Get a token as a 401 says; whether one was had."""
+        ...
 
 
 class Http:
@@ -109,33 +121,51 @@ class Http:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     @contextmanager
-    def stream(self, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:
+    def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        tokens: Tokens | None = None,
+        **options: Any,
+    ) -> Iterator[httpx.Response]:
         """One request whose answer is read by the caller. GET and HEAD are repeated when the connection fails.
+
+        Args:
+            method: of the request.
+            path: below the center's address, or an address of its own.
+            headers: of the request.
+            tokens: gives what a 401 asks for, after which the request is sent once more.
+            options: as httpx takes them.
 
         Raises:
             CapmartError: any status of 400 and above.
             CenterUnavailable: the connection fails, also while the answer is read.
         """
         try:
-            response = self._send(method, path, options)
+            sent = {**(headers or {}), **(tokens.headers() if tokens else {})}
+            response = self._send(method, path, {**options, "headers": sent})
+            if response.status_code == 401 and tokens is not None and tokens.renew(response):
+                response.close()
+                response = self._send(method, path, {**options, "headers": {**sent, **tokens.headers()}})
             try:
                 if response.status_code >= 400:
                     raise self.problem_of(response)
                 yield response
             finally:
                 response.close()
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
             raise CenterUnavailable(center=self.url, reason=_reason(error)) from error
 
     def _send(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
-        auth = options.pop("auth", None)
         follow = options.pop("follow_redirects", False)
         attempts = ATTEMPTS if method in {"GET", "HEAD"} else 1
         for attempt in range(1, attempts + 1):
             pause = random.uniform(0.5, 1.5) * FIRST_PAUSE_S * 2**attempt  # noqa: S311  # jitter, not a secret
             try:
                 request = self.raw.build_request(method, path, **options)
-                response = self.raw.send(request, auth=auth, stream=True, follow_redirects=follow)
+                response = self.raw.send(request, stream=True, follow_redirects=follow)
             except httpx.TransportError:
                 if attempt == attempts:
                     raise
@@ -198,5 +228,5 @@ def _retry_after(response: httpx.Response) -> float:
     return float(value) if value.isdigit() else 0.0
 
 
-def _reason(error: httpx.HTTPError) -> str:
+def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import re
-import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 
-from capmart_core.errors import CenterUnavailable, DigestMismatch, NotFound
+from capmart_core.errors import CenterUnavailable, DigestMismatch, NotAuthenticated, NotFound
 from capmart_core.identifiers import check_digest, digest_of
 from capmart_core.package import media_types
 from capmart_sdk.client.http import ATTEMPTS, Http
@@ -27,45 +28,49 @@ def same_address(target: httpx.URL, base: str) -> bool:
     return (target.scheme, target.netloc) == (ours.scheme, ours.netloc)
 
 
-class RegistryAuth(httpx.Auth):
+class RegistryTokens:
     """The token flow of Docker registries: a 401 names where a short-lived token for one scope is had.
 
-    The long-lived token is given only to the address that the center itself has.
+    The long-lived token is given only to the address that the center itself has. Safe to use from several threads.
     """
 
     def __init__(self, http: Http, account: str | None) -> None:
         self._http = http
         self._account = account or "token"
-        self._lock = threading.Lock()
         self._bearer: str | None = None
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send the request, and once more with a token when the first answer asks for one."""
-        if self._bearer is not None:
-            request.headers["Authorization"] = f"Bearer {self._bearer}"
-        response = yield request
-        challenge = response.headers.get("www-authenticate", "")
-        if response.status_code != 401 or not challenge.lower().startswith("bearer "):
-            return
-        facts = dict(_CHALLENGE.findall(challenge))
-        answer = yield self._token_request(facts)
-        if answer.status_code == 200:
-            token = self._http.json_of(answer, max_bytes=MAX_TOKEN_BYTES)
-            with self._lock:
-                self._bearer = str((token or {}).get("token") or (token or {}).get("access_token") or "")
-            request.headers["Authorization"] = f"Bearer {self._bearer}"
-            yield request
+    def headers(self) -> dict[str, str]:
+        """What a request carries."""
+        bearer = self._bearer
+        return {"Authorization": f"Bearer {bearer}"} if bearer else {}
 
-    def _token_request(self, facts: dict[str, str]) -> httpx.Request:
+    def renew(self, refused: httpx.Response) -> bool:
+        """Get a token as a 401 says; whether one was had, so that the request is worth sending again.
+
+        Raises:
+            CenterUnavailable: it names another server.
+        """
+        challenge = refused.headers.get("www-authenticate", "")
+        if not challenge.lower().startswith("bearer "):
+            return False
+        facts = dict(_CHALLENGE.findall(challenge))
         realm = facts.get("realm", "")
-        params: dict[str, str] = {name: facts[name] for name in ("service", "scope") if name in facts}
-        request = self._http.raw.build_request("GET", realm, params=params)
-        if not same_address(request.url, self._http.url):
+        target = httpx.URL(realm) if "://" in realm else httpx.URL(self._http.url).join(realm)
+        if not same_address(target, self._http.url):
             raise CenterUnavailable(center=self._http.url, reason=f"it sends tokens to another address: {realm}")
+        asked = {name: facts[name] for name in ("service", "scope") if name in facts}
+        headers = {}
         if self._http.token:
-            basic = httpx.BasicAuth(self._account, self._http.token)
-            request = next(basic.auth_flow(request))
-        return request
+            pair = base64.b64encode(f"{self._account}:{self._http.token}".encode()).decode("ascii")
+            headers["Authorization"] = f"Basic {pair}"
+        try:
+            with self._http.stream("GET", str(target), params=asked, headers=headers) as response:
+                token = self._http.json_of(response, max_bytes=MAX_TOKEN_BYTES)
+        except NotAuthenticated:
+            return False
+        found = token.get("token") or token.get("access_token") if isinstance(token, dict) else None
+        self._bearer = str(found) if found else None
+        return self._bearer is not None
 
 
 class Repository:
@@ -79,7 +84,7 @@ class Repository:
     def __init__(self, http: Http, name: str, *, account: str | None = None) -> None:
         self._http = http
         self._base = f"/v2/{name}"
-        self._auth = RegistryAuth(http, account)
+        self._tokens = RegistryTokens(http, account)
 
     def has_blob(self, digest: str) -> bool:
         """Whether the center has this blob in this repository."""
@@ -165,5 +170,9 @@ class Repository:
             raise CenterUnavailable(center=self._http.url, reason=f"it sends uploads to another address: {location}")
         return target
 
-    def _stream(self, method: str, url: str | httpx.URL, **options: Any) -> Any:
-        return self._http.stream(method, str(url), auth=self._auth, **options)
+    @contextmanager
+    def _stream(
+        self, method: str, url: str | httpx.URL, *, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> Iterator[httpx.Response]:
+        with self._http.stream(method, str(url), headers=headers, tokens=self._tokens, **options) as response:
+            yield response
