@@ -56,7 +56,7 @@ TRAVELLERS = (
         project=REPOSITORY / "plugins/knowledge/energy-factors",
         action="convert",
         example="electricity.in.json",
-        expected={"total_tco2": (515.3, 1)},
+        expected={"tco2": (515.3, 1)},
         en="CO2 of 1 GWh in Zhejiang, 2022: {0:.1f} t",
         zh="浙江 2022 年 1 GWh 用电的二氧化碳排放：{0:.1f} 吨",
     ),
