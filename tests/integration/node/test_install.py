@@ -38,8 +38,9 @@ from capmart_sdk.config import Home
 from capmart_sdk.node import Node
 from capmart_sdk.publish import publish, state_statement, wait_for_review
 from capmart_sdk.trust import TrustedOrigin, TrustStore
-from tests.integration.node.conftest import Change, Shop
+from tests.integration.node.conftest import Change
 from tests.support.packages import ACTION_CODE, make_wheel, manifest_json
+from tests.support.shop import Shop
 
 Meddled = Callable[[str, Change], CenterClient]
 
