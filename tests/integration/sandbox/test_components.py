@@ -30,6 +30,13 @@ from tests.integration.sandbox.conftest import HOSTILE, MakeSpec
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
 ANY = ("python3.11-any",)
+COUNT = b"""
+
+@action(title_zh="a", title_en="Count")
+def count() -> int:
+    CALLS.append("x")
+    return len(CALLS)
+"""
 SERVICE = b"""
 import http.server, json, os, pathlib
 
