@@ -26,18 +26,29 @@ from capmart_core.errors import (
 )
 from capmart_core.manifest.models import Http, ImageDelivery, Limits, PythonDelivery
 from capmart_core.ports.runner import Runner, RunSpec
-from tests.integration.sandbox.conftest import HOSTILE, MakeSpec
+from tests.integration.sandbox.conftest import Specify
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
 ANY = ("python3.11-any",)
-COUNT = b"""
+CODE = """
+import os
+{more}
+from capmart_component import action
 
-@action(title_zh="a", title_en="Count")
+CALLS: list[str] = []
+
+
+@action(title_zh="反转", title_en="Reverse")
+def reverse(text: str) -> str:
+    return text[::-1]
+
+
+@action(title_zh="计数", title_en="Count")
 def count() -> int:
     CALLS.append("x")
     return len(CALLS)
 """
-SERVICE = b"""
+SERVICE = """
 import http.server, json, os, pathlib
 
 
@@ -70,6 +81,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def main():
     http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["CAPMART_PORT"])), Handler).serve_forever()
 """
+
+
+@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.engine)])
+def runner(request: pytest.FixtureRequest) -> Runner:
+    """Each runner in turn."""
+    chosen: Runner = request.getfixturevalue(f"{request.param}_runner")
+    return chosen
 
 
 def example(project: str, name: str) -> Any:
@@ -112,13 +130,13 @@ def test_given_the_published_example_when_called_then_the_published_value_comes(
 
 
 def test_given_an_instance_when_several_threads_call_then_each_gets_its_own_answer(
-    runner: Runner, python_spec: MakeSpec
+    runner: Runner, specify: Specify
 ) -> None:
     answers: dict[str, Any] = {}
-    with runner.start(python_spec(HOSTILE.read_bytes())) as instance:
+    with runner.start(specify("acme_text", CODE.format(more=""))) as instance:
 
         def call(text: str) -> None:
-            answers[text] = instance.call("well", {"text": text}).value
+            answers[text] = instance.call("reverse", {"text": text}).value
 
         threads = [threading.Thread(target=call, args=(f"text{number}",)) for number in range(12)]
         for thread in threads:
@@ -129,22 +147,29 @@ def test_given_an_instance_when_several_threads_call_then_each_gets_its_own_answ
     instance.close()
 
 
-def test_given_a_resident_component_when_called_again_then_it_remembers(runner: Runner, python_spec: MakeSpec) -> None:
-    source = HOSTILE.read_bytes() + COUNT
-    with runner.start(python_spec(source, isolation="resident")) as resident:
+def test_given_a_resident_component_when_called_again_then_it_remembers(runner: Runner, specify: Specify) -> None:
+    source = CODE.format(more="")
+    with runner.start(specify("acme_text", source, isolation="resident")) as resident:
         assert [resident.call("count", {}).value for _ in range(3)] == [1, 2, 3]
-    with runner.start(python_spec(source)) as isolated:
+    with runner.start(specify("acme_text", source)) as isolated:
         assert [isolated.call("count", {}).value for _ in range(3)] == [1, 1, 1]
 
 
+def test_given_an_import_that_forks_when_called_then_the_copy_does_not_answer(runner: Runner, specify: Specify) -> None:
+    with runner.start(specify("acme_text", CODE.format(more="os.fork()"))) as instance:
+        for text in ("ab", "cd", "ef"):
+            assert instance.call("reverse", {"text": text}).value == text[::-1]
+
+
 def test_given_an_http_component_when_called_and_browsed_then_it_answers_through_its_socket(
-    runner: Runner, python_spec: MakeSpec, tmp_path: Path
+    runner: Runner, specify: Specify, tmp_path: Path
 ) -> None:
     (tmp_path / "table.csv").write_text("a\n1\n", "utf-8")
     tmp_path.chmod(0o755)
-    spec = python_spec(
+    spec = specify(
+        "acme_service",
         SERVICE,
-        entry="acme_probe:main",
+        entry="acme_service:main",
         http=Http(port=8080, health="/healthz"),
         paths={"double": "/double", "end": "/end"},
         files=tmp_path,
@@ -210,9 +235,9 @@ def converter(tmp_path_factory: pytest.TempPathFactory) -> RunSpec:
 
 @pytest.mark.engine
 def test_given_an_image_that_is_not_python_when_called_then_its_examples_hold(
-    boxes: Runner, converter: RunSpec
+    docker_runner: Runner, converter: RunSpec
 ) -> None:
-    with boxes.start(converter) as instance:
+    with docker_runner.start(converter) as instance:
         for name in ("pressure", "energy"):
             answer = instance.call("convert", example("tools/unit-converter", f"{name}.in.json")).value
             expected = example("tools/unit-converter", f"{name}.out.json")
@@ -221,19 +246,19 @@ def test_given_an_image_that_is_not_python_when_called_then_its_examples_hold(
             instance.call("convert", {"value": 1, "from": "nothing", "to": "bar"})
 
 
-def test_given_an_image_when_there_is_no_engine_then_processes_refuse_it(processes: Runner) -> None:
+def test_given_an_image_when_there_is_no_engine_then_processes_refuse_it(process_runner: Runner) -> None:
     delivery = ImageDelivery(image="sha256:" + "2" * 64, http=Http(port=8080))
     spec = RunSpec("acme/image@1.0.0", "sha256:" + "3" * 64, delivery, tenant="author")
     with pytest.raises(EngineUnavailable):
-        processes.start(spec)
+        process_runner.start(spec)
 
 
 def test_given_code_of_a_namespace_that_is_not_trusted_when_started_then_processes_refuse_it(
-    processes: Runner, oee: RunSpec
+    process_runner: Runner, oee: RunSpec
 ) -> None:
     stranger = RunSpec(oee.component, oee.digest, oee.delivery, oee.wheels, tenant="local")
     with pytest.raises(NotIsolated):
-        processes.start(stranger)
+        process_runner.start(stranger)
 
 
 def test_given_another_runtime_when_started_then_it_says_what_is_missing(runner: Runner, oee: RunSpec) -> None:
