@@ -32,7 +32,7 @@ from capmart_sandbox.hardening import FILES, IO, LOCK, OWN, USER, host_config
 from capmart_sandbox.http_instance import HttpInstance
 from capmart_sandbox.instances import BoxInstance, CallInstance
 from capmart_sandbox.layers import layer_of
-from capmart_sandbox.rendezvous import Door, Rendezvous
+from capmart_sandbox.rendezvous import Door, Rendezvous, sweep_folders
 from capmart_sandbox.settings import SandboxSettings
 from capmart_sandbox.specs import check_runtime, described, http_of, order_for, result_max, thread_environment
 from capmart_sandbox.wire import Wire
@@ -78,6 +78,7 @@ class DockerRunner(Runner):
         except EngineFailure as error:
             self._client.close()
             raise EngineUnavailable(reason=error) from error
+        sweep_folders(self._settings.run_dir)
         atexit.register(self.close)
 
     def info(self) -> RunnerInfo:

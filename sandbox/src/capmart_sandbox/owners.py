@@ -15,7 +15,12 @@ TENANT_LABEL = "dev.capmart.tenant"
 def _machine() -> str:
     """This boot and this process namespace: process ids of another say nothing here."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return f"{boot}.{Path('/proc/self/ns/pid').stat().st_ino}"
+    return f"{boot}.{_namespace()}"
+
+
+@cache
+def _namespace() -> int:
+    return Path("/proc/self/ns/pid").stat().st_ino
 
 
 def _started(pid: int) -> str | None:
@@ -30,6 +35,23 @@ def _started(pid: int) -> str | None:
 def this_owner() -> str:
     """This process."""
     return f"{_machine()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+def folder_prefix() -> str:
+    """This process, short enough for the name of a folder in which there is a socket."""
+    return f"{_namespace() & 0xFFFF_FFFF:x}.{os.getpid():x}.{int(_started(os.getpid()) or 0):x}."
+
+
+def folder_is_orphaned(name: str) -> bool:
+    """Whether a folder of that name was made by a process that is gone."""
+    parts = name.split(".")
+    if len(parts) != 4:
+        return False
+    try:
+        namespace, pid, started = (int(part, 16) for part in parts[:3])
+    except ValueError:
+        return False
+    return namespace == _namespace() & 0xFFFF_FFFF and int(_started(pid) or -1) != started
 
 
 def owner_is_gone(owner: str) -> bool:

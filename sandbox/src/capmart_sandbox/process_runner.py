@@ -28,7 +28,7 @@ from capmart_sandbox.guest.system import descendants
 from capmart_sandbox.http_instance import HttpInstance
 from capmart_sandbox.instances import BoxInstance, CallInstance
 from capmart_sandbox.layers import layer_of
-from capmart_sandbox.rendezvous import Door, private_folder
+from capmart_sandbox.rendezvous import Door, private_folder, sweep_folders
 from capmart_sandbox.settings import SandboxSettings
 from capmart_sandbox.specs import (
     check_runtime,
@@ -74,6 +74,7 @@ class ProcessRunner(Runner):
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._warned = False
+        sweep_folders(self._settings.run_dir)
         atexit.register(self.close)
 
     def info(self) -> RunnerInfo:

@@ -9,9 +9,11 @@ import socket
 import stat
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from capmart_core.errors import SettingsInvalid
+from capmart_sandbox.owners import folder_is_orphaned, folder_prefix
 
 _SOCKET = "hub.sock"
 _POLL_S = 0.2
@@ -24,9 +26,17 @@ def private_folder(run_dir: Path) -> Path:
         SettingsInvalid: ``run_dir`` is not this user's alone.
     """
     _own_folder(run_dir)
-    folder = run_dir / secrets.token_hex(12)
+    folder = run_dir / (folder_prefix() + secrets.token_hex(6))
     folder.mkdir(mode=0o700)
     return folder
+
+
+def sweep_folders(run_dir: Path) -> None:
+    """Remove the folders of processes that are gone."""
+    with suppress(OSError):
+        for folder in run_dir.iterdir():
+            if folder_is_orphaned(folder.name):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class Rendezvous:

@@ -13,7 +13,7 @@ from capmart_core.errors import SettingsInvalid
 from capmart_core.identifiers import check_namespace
 
 PREFIX = "CAPMART_SANDBOX_"
-_MAX_RUN_DIR = 60  # a Unix socket's path has 107 bytes, and 45 of them go to the instance's folder and the file
+_MAX_RUN_DIR = 55  # a Unix socket's path has 107 bytes; the rest goes to the instance's folder and the file
 
 
 def _cache_dir() -> Path:

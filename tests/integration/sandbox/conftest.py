@@ -51,7 +51,11 @@ def specify(tmp_path_factory: pytest.TempPathFactory) -> Specify:
         delivery = {"entry": entry or name, "runtimes": (RUNTIME,)}
         delivery |= {key: changes.pop(key) for key in ("isolation", "http", "runtimes") if key in changes}
         third_party = tuple(changes.pop("third_party", ()))
-        given = {"component": f"trusted/{name.replace('_', '-')}@1.0.0", "digest": f"sha256:{'0' * 64}", "limits": LIMITS}
+        given = {
+            "component": f"trusted/{name.replace('_', '-')}@1.0.0",
+            "digest": f"sha256:{'0' * 64}",
+            "limits": LIMITS,
+        }
         return RunSpec(**{**given, "delivery": PythonDelivery(**delivery), "wheels": (wheel, *third_party), **changes})
 
     return make
