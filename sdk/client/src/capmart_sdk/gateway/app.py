@@ -62,6 +62,10 @@ class Gateway:
         else:
             await self._http(scope, receive, send)
 
+    async def close(self) -> None:
+        """Close the connections to applications; the node is its caller's to close."""
+        await self._proxy.close()
+
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         host = host_name(request.headers.get("host", ""))
@@ -83,7 +87,7 @@ class Gateway:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self._proxy.close()
+        await self.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     def _labels(self) -> dict[str, ComponentId]:

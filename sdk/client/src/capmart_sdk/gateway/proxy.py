@@ -127,6 +127,7 @@ def response_headers(headers: Headers) -> list[tuple[bytes, bytes]]:
     return [
         (name.lower(), _COOKIE_DOMAIN.sub(b"", value) if name.lower() == b"set-cookie" else value)
         for name, value in end_to_end(headers)
+        if name.lower() != b"date"  # the gateway's server dates every answer
     ]
 
 
