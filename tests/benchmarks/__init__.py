@@ -1,0 +1,1 @@
+"""Figures of Capmart beside a peer that is measured in the same run."""
