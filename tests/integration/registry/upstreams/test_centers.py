@@ -201,7 +201,7 @@ def test_given_a_sync_killed_at_some_moment_then_the_next_one_completes_it(
     )
     follow(brain, province)
     brain.start(worker=False)
-    command = [CAPMART, "center", "upstream", "sync"]
+    command = [str(CAPMART), "center", "upstream", "sync"]
     process = Process(command, log=tmp_path / "sync.log", env={**os.environ, **brain.env})
     eventually(lambda: status(brain).cursor > 0 or not process.running)
     with suppress(subprocess.TimeoutExpired):
@@ -226,7 +226,7 @@ def test_given_a_worker_killed_while_following_then_another_goes_on(province: Pr
     brain.worker.kill()
     province.publish(id="acme/after")
     brain.worker = Process(
-        [CAPMART, "center", "worker"],
+        [str(CAPMART), "center", "worker"],
         log=brain.folder / "worker2.log",
         env={**os.environ, **brain.env},
     )
