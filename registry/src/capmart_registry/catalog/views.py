@@ -21,7 +21,7 @@ class View(BaseModel):
 
     def as_json(self) -> Json:
         """Plain JSON, absent fields left out."""
-        return self.model_dump(mode="json", exclude_none=True)
+        return self.model_dump(mode="json", exclude_none=True, by_alias=True)
 
 
 class TaxonomyView(View):

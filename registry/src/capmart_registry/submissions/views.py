@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from capmart_core.text import Text
 from capmart_registry.catalog.views import Json, UtcMoment, View
 
@@ -55,7 +57,7 @@ class SubmissionView(SubmissionSummary):
         findings: of the latest run of the checks, the most severe first.
         decision: ``approved`` or ``rejected``; None while nobody decided.
         reviewer: account that decided; None for automatic approval.
-        reason: given with the decision.
+        reason: given with the decision; ``reasons`` in JSON.
         previous_version: the highest version listed before, with which it is compared.
         report: digest of the signed review report.
         log_index: of its entry, once it is listed.
@@ -66,7 +68,7 @@ class SubmissionView(SubmissionSummary):
     findings: tuple[FindingView, ...] = ()
     decision: str | None = None
     reviewer: str | None = None
-    reason: Text | None = None
+    reason: Text | None = Field(default=None, serialization_alias="reasons")
     decided_at: UtcMoment | None = None
     previous_version: str | None = None
     report: str | None = None

@@ -158,6 +158,10 @@ def test_given_a_publisher_and_a_reviewer_then_the_whole_way_goes_over_http(
     assert code(client.post(f"{path}/approve", headers=publisher), 403) == "not_allowed"
     assert code(client.post(f"{path}/approve", headers=reviewer), 409) == "state_conflict"
     small.check()
+    mine = small.submit(small.package(id="acme/refused"))
+    small.check()
+    refused = client.post(f"/api/v1/submissions/{mine}/reject", json={"reason": REASON}, headers=reviewer).json()
+    assert (refused["state"], refused["decision"], refused["reasons"]) == ("rejected", "rejected", REASON)
     queue = client.get("/api/v1/submissions", params={"state": "in_review"}, headers=reviewer).json()
     assert [item["id"] for item in queue["items"]] == [made.json()["id"]]
     assert client.get(f"{path}/difference", headers=reviewer).json() == {"previous": None, "changes": []}
@@ -165,6 +169,8 @@ def test_given_a_publisher_and_a_reviewer_then_the_whole_way_goes_over_http(
     listed = client.post(f"{path}/approve", json={}, headers=reviewer).json()
     assert (listed["state"], listed["decision"], listed["reviewer"]) == ("listed", "approved", "rev")
     assert client.get("/api/v1/components/acme/way").status_code == 200
+    rejected = client.post(f"{path}/reject", json={"reason": REASON}, headers=reviewer)
+    assert code(rejected, 409) == "state_conflict"
     other = small.package(id="acme/way", summary={"zh": "别的", "en": "Other"})
     small.push(other)
     answer = client.post("/api/v1/submissions", json={"envelope": as_json(small.envelope(other))}, headers=publisher)
