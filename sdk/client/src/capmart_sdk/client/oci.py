@@ -153,7 +153,7 @@ class Repository:
             try:
                 with self._stream("GET", path, headers=headers, follow_redirects=True) as response:
                     skip = received if received and response.status_code != 206 else 0
-                    for chunk in response.iter_raw(CHUNK_BYTES):
+                    for chunk in response.iter_raw():  # as it comes: what arrived before a break is kept
                         fresh = chunk[skip:]
                         skip = max(0, skip - len(chunk))
                         received += len(fresh)
