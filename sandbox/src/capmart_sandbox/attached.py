@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 _HEADER = struct.Struct(">BxxxI")  # the engine's framing of attached streams: which one, how much
 _STDOUT, _STDERR = 1, 2
@@ -16,13 +17,14 @@ class AttachedLine:
     """A line for :class:`capmart_sandbox.wire.Wire` over an attach connection of the engine.
 
     Args:
-        sock: the hijacked connection.
+        stream: the hijacked connection, as the client gives it: a socket's raw file.
         log: takes what the container writes to stderr.
     """
 
-    def __init__(self, sock: socket.socket, log: Callable[[bytes], None]) -> None:
-        self._sock, self._log = sock, log
-        sock.setblocking(False)  # noqa: FBT003 - the socket module's own signature
+    def __init__(self, stream: Any, log: Callable[[bytes], None]) -> None:
+        self._stream, self._log = stream, log
+        self._sock: socket.socket = getattr(stream, "_sock", stream)
+        self._sock.setblocking(False)  # noqa: FBT003 - the socket module's own signature
         self._raw = bytearray()
         self._ready = bytearray()
         self._kind, self._left = 0, 0
@@ -69,4 +71,5 @@ class AttachedLine:
 
     def close(self) -> None:
         """Give the descriptor back."""
+        self._stream.close()
         self._sock.close()

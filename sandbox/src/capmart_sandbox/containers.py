@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import secrets
-import socket
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import requests
 from docker import APIClient
@@ -76,14 +75,13 @@ class Container:
             self.remove()
             raise engine_error(error) from error
 
-    def attach(self) -> socket.socket:
+    def attach(self) -> Any:
         """Its standard streams; to be called before :meth:`start`, which would lose what it writes first."""
         try:
-            stream = self._client.attach_socket(self.id, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+            return self._client.attach_socket(self.id, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
         except EngineFailure as error:
             self.remove()
             raise engine_error(error) from error
-        return cast("socket.socket", getattr(stream, "_sock", stream))
 
     def running(self) -> bool:
         """Whether the engine says so; a container that ended is removed at once."""

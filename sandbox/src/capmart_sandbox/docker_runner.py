@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import socket
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +26,6 @@ from capmart_sandbox.containers import (
     ContainerBox,
     EngineFailure,
     attached_wire,
-    engine_error,
     sweep,
 )
 from capmart_sandbox.hardening import FILES, IO, LOCK, OWN, USER, host_config
@@ -42,6 +42,7 @@ _log = logging.getLogger("capmart.sandbox")
 _HUB = f"{IO}/hub.sock"
 _BESIDE = Limits(memory_mib=64, cpus=0.5, pids=8, tmp_mib=1)
 _CONNECTIONS = 64
+_DEFAULT_SOCKET = "/var/run/docker.sock"
 
 
 class DockerRunner(Runner):
@@ -62,13 +63,14 @@ class DockerRunner(Runner):
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._base: BaseImage | None = None
+        address = _address()
         try:
             self._client = docker.APIClient(
                 version="auto",
                 timeout=round(self._settings.engine_timeout_s),
                 num_pools=_CONNECTIONS,
                 max_pool_size=_CONNECTIONS,
-                **_address(),
+                **address,
             )
         except EngineFailure as error:
             raise EngineUnavailable(reason=error) from error
@@ -301,7 +303,13 @@ def _warn_of_permissions(spec: RunSpec) -> None:
 
 
 def _address() -> dict[str, Any]:
+    """Where the engine is. A socket that nobody listens on is found here: the client would leave its own end open."""
     try:
-        return dict(kwargs_from_env())
+        address = dict(kwargs_from_env())
+        scheme, _, path = str(address.get("base_url") or f"unix://{_DEFAULT_SOCKET}").partition("://")
+        if scheme in {"unix", "http+unix"}:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(path)
     except EngineFailure as error:
-        raise engine_error(error) from error
+        raise EngineUnavailable(reason=f"{error} ({os.environ.get('DOCKER_HOST') or _DEFAULT_SOCKET})") from error
+    return address

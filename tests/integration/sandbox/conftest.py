@@ -67,6 +67,11 @@ def containers_of_this_process(client: docker.DockerClient) -> list[str]:
     return [str(one["Names"]) for one in found]
 
 
+def folders_of(settings: SandboxSettings) -> list[str]:
+    """Names of the folders that instances have at this moment."""
+    return [folder.name for folder in settings.run_dir.iterdir()] if settings.run_dir.exists() else []
+
+
 def eventually(check: Callable[[], bool], *, within_s: float = 5.0) -> bool:
     """Whether ``check`` comes true in time."""
     end = time.monotonic() + within_s
@@ -83,7 +88,7 @@ def docker_runner(engine: docker.DockerClient, sandbox_settings: SandboxSettings
     with DockerRunner(sandbox_settings) as runner:
         yield runner
     assert eventually(lambda: not containers_of_this_process(engine)), containers_of_this_process(engine)
-    assert list(sandbox_settings.run_dir.iterdir()) == []
+    assert folders_of(sandbox_settings) == []
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +98,7 @@ def process_runner(sandbox_settings: SandboxSettings) -> Iterator[ProcessRunner]
     with ProcessRunner(sandbox_settings) as runner:
         yield runner
     assert eventually(lambda: not set(descendants(os.getpid())) - before)
-    assert list(sandbox_settings.run_dir.iterdir()) == []
+    assert folders_of(sandbox_settings) == []
 
 
 @pytest.fixture(scope="module")

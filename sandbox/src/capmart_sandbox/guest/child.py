@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from json import dumps, loads  # bound now: a component may put its own in the module
 from typing import Any
 
 from . import framing, system
@@ -64,11 +64,11 @@ def run(actions: Mapping[str, Action], name: str, body: bytes, output_max: int) 
     if action is None:
         return {"ok": False, "error": "component_raised", **reasons(f"no action {name!r}", f"没有动作 {name!r}")}, b""
     try:
-        result = action(json.loads(body))
+        result = action(loads(body))
     except BaseException as error:  # noqa: BLE001 - whatever it raises ends this call and nothing else
         return failure(error), b""
     try:
-        data = json.dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        data = dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except MemoryError:
         return {"ok": False, "error": "oom", **reasons("no memory left for the result", "内存不足以容纳结果")}, b""
     except (TypeError, ValueError, RecursionError) as error:

@@ -6,8 +6,8 @@ ends the box: there is no resynchronising with a guest that deviates.
 
 from __future__ import annotations
 
-import json
 import struct
+from json import dumps, loads  # bound now: a component may put its own in the module
 from typing import Any
 
 VERSION = 1
@@ -55,7 +55,7 @@ def pack(kind: int, header: dict[str, Any], body_length: int = 0) -> bytes:
     Raises:
         FrameError: the header is over its bound.
     """
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    text = dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
     if len(text) > MAX_HEADER:
         raise FrameError(f"header of {len(text)} bytes")
     return PREFIX.pack(kind, len(text), body_length) + text
@@ -82,7 +82,7 @@ def read_header(data: bytes | bytearray) -> dict[str, Any]:
         FrameError: it is not a JSON object.
     """
     try:
-        header = json.loads(data.decode("utf-8"))
+        header = loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise FrameError(f"header is not JSON: {error}") from None
     if not isinstance(header, dict):
