@@ -10,7 +10,7 @@ from typing import Any
 from capmart_core.text import Language
 
 MAX_ROWS = 200
-MAX_DEPTH = 4
+MAX_DEPTH = 2
 
 
 @dataclass(frozen=True)
