@@ -178,7 +178,9 @@ class Node:
             lock = lock.with_changes(changed)
             lock.save(self.path / FILE_NAME)
             self._forget({entry.id for entry in changed})
-            return [lock.require(ComponentId.parse(release.published.component)) for release in plan.releases]
+            return [
+                lock.require(ComponentId.parse(name)) for name in plan.needed_by(str(each.component) for each in asked)
+            ]
 
     def _is_there(self, release: PlannedRelease) -> bool:
         """Whether its tree is on disk, as the lock says."""

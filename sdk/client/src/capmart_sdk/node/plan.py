@@ -89,6 +89,21 @@ class Plan:
         """Those that are not installed yet."""
         return tuple(release for release in self.releases if release.is_new)
 
+    def needed_by(self, components: Iterable[str]) -> list[str]:
+        """These components and everything they need, in the order of the plan."""
+        needs = {
+            release.published.component: [each.id for each in release.manifest.dependencies]
+            for release in self.releases
+        }
+        found: set[str] = set()
+        left = list(components)
+        while left:
+            name = left.pop()
+            if name not in found:
+                found.add(name)
+                left += needs.get(name, [])
+        return [name for name in needs if name in found]
+
 
 class Planner:
     """Chooses versions from the verified ledger.
