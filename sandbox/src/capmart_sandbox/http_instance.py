@@ -67,15 +67,17 @@ class HttpInstance(BoxInstance):
                 watch.join()
             box.wire.close()
 
+    def _usable(self, box: Box) -> bool:  # noqa: ARG002 - the watch is the box's own
+        """Its watch reads the line, and knows."""
+        return self._watch is None or not self._watch.ended.is_set()
+
     def _ensure_serving(self) -> None:
         with self._live_box() as box:
-            watch = self._watch
-            ended = watch is not None and watch.ended.is_set()
-            if ended or (self._suspect and not self._healthy()):
+            if self._suspect and self._watch is not None and not self._healthy():
                 self._give_up()
                 fresh = self._box = self._launch()
                 self._watch = _Watch(fresh)
-            elif watch is None:
+            elif self._watch is None:
                 self._watch = _Watch(box)
             self._suspect = False
 

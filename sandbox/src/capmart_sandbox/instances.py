@@ -86,6 +86,8 @@ class BoxInstance(Instance):
         try:
             if self._closed:
                 raise StateConflict(what=self.spec.component, state="closed", action="call", needed="running")
+            if self._box is not None and not self._usable(self._box):
+                self._give_up()
             if self._box is None:
                 self._box = self._launch()
             try:
@@ -97,6 +99,10 @@ class BoxInstance(Instance):
                 raise
         finally:
             self._turn.release()
+
+    def _usable(self, box: Box) -> bool:
+        """Whether a box that was idle can take a call; the engine may have been restarted meanwhile."""
+        return box.wire.quiet()
 
     def _give_up(self) -> None:
         box, self._box = self._box, None

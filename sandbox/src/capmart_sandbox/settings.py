@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from capmart_core.errors import SettingsInvalid
+from capmart_core.errors import InvalidIdentifier, SettingsInvalid
 from capmart_core.identifiers import check_namespace
 
 PREFIX = "CAPMART_SANDBOX_"
@@ -26,6 +26,13 @@ def _run_dir() -> Path:
     if runtime and len(runtime) < _MAX_RUN_DIR - 8 and Path(runtime).is_dir():
         return Path(runtime) / "capmart"
     return Path(f"/tmp/capmart-{os.getuid()}")  # noqa: S108 - made with mode 0700 and its owner checked
+
+
+def _namespace(text: str) -> str:
+    try:
+        return check_namespace(text)
+    except InvalidIdentifier as error:
+        raise ValueError(error.message("en")) from error
 
 
 class SandboxSettings(BaseSettings):
@@ -49,7 +56,7 @@ class SandboxSettings(BaseSettings):
         str, Field(description="OCI runtime of the engine, such as `runsc`; the engine's default when empty")
     ] = ""
     process_namespaces: Annotated[
-        tuple[Annotated[str, AfterValidator(check_namespace)], ...],
+        tuple[Annotated[str, AfterValidator(_namespace)], ...],
         NoDecode,
         Field(description="namespaces, comma-separated, whose code may run without isolation in the process runner"),
     ] = ()
@@ -100,5 +107,5 @@ class SandboxSettings(BaseSettings):
             return cls()
         except ValidationError as error:
             first = error.errors()[0]
-            name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+            name = PREFIX + str(first["loc"][0]).upper()
             raise SettingsInvalid(name=name, reason=first["msg"]) from error

@@ -98,6 +98,18 @@ class Wire:
             except OSError as error:
                 raise GuestGone from error
 
+    def quiet(self) -> bool:
+        """Whether the guest is there and silent, as it is between calls."""
+        if self._buffer:
+            return False
+        try:
+            self._buffer += self._sock.recv(_CHUNK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
     def receive(self, *, deadline: float) -> Frame:
         """The next frame.
 
