@@ -85,4 +85,4 @@ def test_s1_given_a_center_killed_in_a_loop_then_nothing_is_lost_or_doubled(tmp_
                 Follower(ORIGIN, log.signer.public, source, store, batch_size=50).sync()
         assert rows(killed) == rows(whole)
     assert cursors == sorted(cursors)
-    assert len(set(cursors)) > 2
+    assert len(set(cursors)) > 1  # killed at more than one place

@@ -95,11 +95,13 @@ def _show_ready(ready: Sequence[Ready]) -> None:
         t("Title", "名称"),
         t("Home", "归属"),
         t("Verified", "已校验"),
-        t("May", "权限"),
         t("To fetch", "待下载"),
     )
     say_table(columns, (_ready_row(each) for each in ready))
     for each in ready:
+        # A line of its own: what a person agrees to must not be folded into a narrow cell.
+        may = permission_lines(each.release.manifest.permissions) or [t("nothing beyond computing", "仅计算")]
+        say(t("{name} may: {what}", "{name} 的权限：{what}", name=each.release.name, what="; ".join(may)))
         if each.release.state != "listed":
             say(f"{each.release.name}: {state_name(str(each.release.state))}", style="bold yellow")
 
@@ -113,8 +115,7 @@ def _ready_row(ready: Ready) -> tuple[str, ...]:
         key=published.keyid[:12],
         config=published.config.removeprefix("sha256:")[:12],
     )
-    may = "; ".join(permission_lines(manifest.permissions)) or t("nothing beyond computing", "仅计算")
-    return ready.release.name, tt(manifest.title), published.origin, verified, may, f"{ready.missing_bytes:,} B"
+    return ready.release.name, tt(manifest.title), published.origin, verified, f"{ready.missing_bytes:,} B"
 
 
 def verify(
