@@ -192,6 +192,14 @@ def set_password(name: Annotated[str, typer.Argument(help=t("Its name", "账号�
     say(t("The password was changed", "密码已更改"))
 
 
+@_account.command("disable", help=t("Let an account do nothing any more", "停用账号"))
+def disable_account(name: Annotated[str, typer.Argument(help=t("Its name", "账号名"))], *, data: Data = None) -> None:
+    """Its tokens and sign-ins end with it, at once."""
+    with _open(data).db.write() as session:
+        service.disable_account(session, name)
+    say(t("Account {name} is disabled", "账号 {name} 已停用", name=name))
+
+
 @_token.command("new", help=t("Make a token; it is printed once", "生成令牌；仅显示一次"))
 def new_token(
     account: Annotated[str, typer.Argument(help=t("Whose it is", "所属账号"))],

@@ -111,7 +111,8 @@ def lock_writes(session: Session, key: int) -> None:
 
 
 def _sqlite_engine(url: str) -> Engine:
-    engine = create_engine(url, pool_size=20, max_overflow=20)
+    # Threads bound how many are open at once, so none waits for a connection while it holds another.
+    engine = create_engine(url, pool_size=20, max_overflow=-1)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
@@ -123,7 +124,7 @@ def _sqlite_engine(url: str) -> Engine:
             "synchronous=FULL",  # an acknowledged write survives a power cut
             "foreign_keys=ON",
             "temp_store=MEMORY",
-            "cache_size=-32768",
+            "cache_size=-8192",  # KiB for each connection; the system's file cache is behind it
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

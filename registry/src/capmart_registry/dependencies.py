@@ -42,7 +42,9 @@ def account_or_nobody(request: Request, center: CenterDep) -> Principal | None:
         NotAuthenticated: it names one, but the secret is wrong, expired or revoked.
     """
     header = request.headers.get("authorization")
-    return None if header is None else accounts.authenticate_header(center, header)
+    request.state.principal = None if header is None else accounts.authenticate_header(center, header)
+    principal: Principal | None = request.state.principal
+    return principal
 
 
 MaybeAccount = Annotated[Principal | None, Depends(account_or_nobody)]

@@ -10,8 +10,10 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy import exc as database
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from capmart_core import errors
@@ -20,6 +22,7 @@ from capmart_core.text import Language
 from capmart_registry.artifacts.errors import OciError, oci_error, speaks_oci
 
 _log = logging.getLogger("capmart.center")
+_audit = logging.getLogger("capmart.audit")
 
 PROBLEM_TYPE = "application/problem+json"
 TYPE_PREFIX = "https://capmart.dev/problems/"
@@ -106,46 +109,64 @@ def answer(error: CapmartError, request: Request, status: int | None = None) -> 
 
 def install(app: FastAPI) -> None:
     """Make every error that leaves a route of ``app`` a problem document."""
+    app.add_exception_handler(CapmartError, _on_capmart)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+    app.add_exception_handler(OperationalError, _on_database)
+    app.add_exception_handler(database.TimeoutError, _on_database)
+    app.add_exception_handler(Exception, _on_anything)
 
-    async def on_capmart(request: Request, error: Exception) -> Response:
-        assert isinstance(error, CapmartError)  # noqa: S101 - registered for this class only
-        if status_of(error) >= 500:
-            _log.error("%s %s: %s", request.method, request.url.path, error.code, extra=_ids(request))
-        return answer(error, request)
 
-    async def on_http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
-        if isinstance(error.__cause__, CapmartError):  # raised while the framework read the body
-            return answer(error.__cause__, request)
-        response = answer(_framework_error(error.status_code, request), request, error.status_code)
-        response.headers.update(error.headers or {})
-        return response
+async def _on_capmart(request: Request, error: Exception) -> Response:
+    assert isinstance(error, CapmartError)  # noqa: S101 - registered for this class only
+    status = status_of(error)
+    if status >= 500:
+        _log.error("%s: %s", _named(request), error.code)
+    elif status == 403 or (status == 401 and "authorization" in request.headers):  # a first 401 asks who it is
+        _audit.warning("%s refused to %s: %s", _named(request), _who(request), error)
+    return answer(error, request)
 
-    async def on_validation(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
-        found = error.errors()
-        where = ".".join(str(part) for part in found[0]["loc"])
-        body = problem(errors.InvalidRequest(where=where, reason=found[0]["msg"]), language_of(request))
-        body["errors"] = [
-            {"field": ".".join(str(part) for part in one["loc"]), "rule": one["type"], "message": one["msg"]}
-            for one in found[:50]
-        ]
-        return JSONResponse(body, body["status"], None, PROBLEM_TYPE)
 
-    async def on_database(request: Request, error: Exception) -> Response:
-        _log.error("database: %s", error, extra=_ids(request))
-        return answer(errors.Unavailable(reason="the database does not answer"), request)
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    if isinstance(error.__cause__, CapmartError):  # raised while the framework read the body
+        return answer(error.__cause__, request)
+    response = answer(_framework_error(error.status_code, request), request, error.status_code)
+    response.headers.update(error.headers or {})
+    return response
 
-    async def on_anything(request: Request, error: Exception) -> Response:
-        _log.error("%s %s failed", request.method, request.url.path, exc_info=error, extra=_ids(request))
-        request_id = getattr(request.state, "request_id", "")
-        return answer(CapmartError(reason=f"internal error; request {request_id}"), request)
 
-    app.add_exception_handler(CapmartError, on_capmart)
-    app.add_exception_handler(HTTPException, on_http)
-    app.add_exception_handler(RequestValidationError, on_validation)
-    app.add_exception_handler(OperationalError, on_database)
-    app.add_exception_handler(Exception, on_anything)
+async def _on_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
+    found = error.errors()
+    where = ".".join(str(part) for part in found[0]["loc"])
+    invalid = errors.InvalidRequest(where=where, reason=found[0]["msg"])
+    if speaks_oci(request):
+        return answer(invalid, request)
+    body = problem(invalid, language_of(request))
+    body["errors"] = [
+        {"field": ".".join(str(part) for part in one["loc"]), "rule": one["type"], "message": one["msg"]}
+        for one in found[:50]
+    ]
+    return JSONResponse(body, body["status"], None, PROBLEM_TYPE)
+
+
+async def _on_disconnect(request: Request, error: Exception) -> Response:
+    del error
+    _log.info("%s: the client went away", _named(request))
+    return Response(status_code=400)  # nobody reads it
+
+
+async def _on_database(request: Request, error: Exception) -> Response:
+    _log.error("%s: database: %s", _named(request), error)
+    return answer(errors.Unavailable(reason="the database does not answer"), request)
+
+
+async def _on_anything(request: Request, error: Exception) -> Response:
+    _log.error("%s failed", _named(request), exc_info=error)
+    request_id = getattr(request.state, "request_id", "")
+    return answer(CapmartError(reason=f"internal error; request {request_id}"), request)
 
 
 def _framework_error(status: int, request: Request) -> CapmartError:
@@ -156,8 +177,15 @@ def _framework_error(status: int, request: Request) -> CapmartError:
     return errors.InvalidRequest(where=f"{request.method} {path}", reason=HTTPStatus(status).phrase)
 
 
-def _ids(request: Request) -> dict[str, object]:
-    return {"request_id": getattr(request.state, "request_id", "")}
+def _named(request: Request) -> str:
+    """The request in a log line: its id, method and path; the query may hold what is nobody's business."""
+    return f"[{getattr(request.state, 'request_id', '-')}] {request.method} {request.url.path[:300]!r}"
+
+
+def _who(request: Request) -> str:
+    """The account in a log line, without its secret."""
+    describe = getattr(getattr(request.state, "principal", None), "describe", None)
+    return str(describe()) if callable(describe) else "nobody"
 
 
 def _plain(value: object) -> Any:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import socket
 import sys
 
 from granian import Granian
 from granian.constants import Interfaces, Loops
 
+from capmart_core.errors import SettingsInvalid
 from capmart_registry import schema
 from capmart_registry.center import Center
 from capmart_registry.settings import PREFIX, CenterSettings
@@ -22,13 +25,15 @@ def serve(settings: CenterSettings) -> None:
 
     Raises:
         SchemaMismatch: the database is older or newer than this program.
-        SettingsInvalid: a part of the center is missing.
+        SettingsInvalid: a part of the center is missing, or another program listens on its port.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     center = Center(settings)
     schema.check(center.db)
     center.signer.public  # noqa: B018 - a missing key is told here, not by the first request
     center.close()
+    _check_port(settings)
     os.environ[f"{PREFIX}DATA"] = str(settings.data.absolute())  # how the serving processes know which center
     Granian(
         "capmart_registry.app:create_app",
@@ -44,3 +49,15 @@ def serve(settings: CenterSettings) -> None:
         websockets=False,
         respawn_failed_workers=True,
     ).serve()
+
+
+def _check_port(settings: CenterSettings) -> None:
+    """Refuse a port that is taken: the server's own processes share theirs, so it would share it with a stranger."""
+    family = socket.AF_INET6 if ":" in settings.listen_host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does; only listeners count
+        try:
+            probe.bind((settings.listen_host, settings.listen_port))
+        except OSError as error:
+            name = "listen_port" if error.errno == errno.EADDRINUSE else "listen_host"
+            raise SettingsInvalid(name=name, reason=error.strerror or str(error)) from error

@@ -9,6 +9,7 @@ import logging
 import re
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 from functools import lru_cache
 from typing import get_args
@@ -18,6 +19,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlmodel import Session, col, select
 
 from capmart_core.errors import (
+    Busy,
     InvalidIdentifier,
     InvalidRequest,
     NotAllowed,
@@ -184,7 +186,7 @@ def create_token(
     beyond = chosen - scopes_of(_roles(owner))
     if beyond:
         raise NotAllowed(action=f"have scope {', '.join(sorted(beyond))}", needed="a role that allows it")
-    life = life or timedelta(days=center.settings.token_days)
+    life = timedelta(days=center.settings.token_days) if life is None else life
     if life <= timedelta(0):
         raise InvalidRequest(where="life", reason="must be positive")
     assert owner.id is not None  # noqa: S101 - rows that were read have one
@@ -306,11 +308,7 @@ def principal_of_token(center: Center, secret: str) -> Principal:
         _log.warning("a token was refused: %s", "unknown" if token is None else token.id)
         raise NotAuthenticated(center=center.origin)
     if token.last_used is None or now_utc() - token.last_used >= _LAST_USED_STEP:
-        with center.db.write() as session:
-            row = session.get(Token, token.id)
-            if row is not None:
-                row.last_used = now_utc()
-                session.add(row)
+        _note_use(center, token.id)
     return principal
 
 
@@ -369,6 +367,15 @@ def hash_password(password: str) -> str:
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise InvalidRequest(where="password", reason=f"use {MIN_PASSWORD} to {MAX_PASSWORD} characters")
     return _hasher.hash(password)
+
+
+def _note_use(center: Center, token_id: str) -> None:
+    """Remember that a token was used; a database too busy for it must not turn its owner away."""
+    with suppress(Busy), center.db.write() as session:
+        row = session.get(Token, token_id)
+        if row is not None:
+            row.last_used = now_utc()
+            session.add(row)
 
 
 @lru_cache(maxsize=1)

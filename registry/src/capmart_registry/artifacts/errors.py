@@ -52,7 +52,7 @@ def oci_error(error: CapmartError, status: int, request: Request, headers: dict[
         status, code = error.status, error.oci
         headers |= error.headers
     else:
-        code = _code_of(error, status)
+        status, code = _code_of(error, status)
     if status == 401:
         headers["WWW-Authenticate"] = getattr(request.state, "challenge", 'Bearer realm="/v2/token"')
     body = {
@@ -67,13 +67,16 @@ def oci_error(error: CapmartError, status: int, request: Request, headers: dict[
     return JSONResponse(body, status, headers)
 
 
-def _code_of(error: CapmartError, status: int) -> str:
+def _code_of(error: CapmartError, status: int) -> tuple[int, str]:
+    """The status and code that the specification has for ``error``; ``status`` where it has none of its own."""
     match error:
         case errors.DigestMismatch():
-            return "DIGEST_INVALID"
+            return 400, "DIGEST_INVALID"
         case errors.BlobNotFound():
-            return "BLOB_UNKNOWN"
+            return 404, "BLOB_UNKNOWN"
         case errors.InvalidIdentifier():
-            return "NAME_INVALID"
+            return 400, "NAME_INVALID"
+        case errors.InvalidRequest() if status == 422:  # the specification knows no 422
+            return 400, "UNSUPPORTED"
         case _:
-            return _CODE_OF_STATUS.get(status, "UNKNOWN")
+            return status, _CODE_OF_STATUS.get(status, "UNKNOWN")

@@ -70,7 +70,7 @@ def add_manifest(session: Session, repository: str, data: bytes, media_type: str
         size=len(data),
         artifact_type=str(document.get("artifactType") or (config or {}).get("mediaType") or "")[:300],
         subject=_digest(subject) if subject is not None else None,
-        annotations=dict(document.get("annotations") or {}),
+        annotations=_annotations(document),
     )
     return session.merge(row)
 
@@ -129,13 +129,15 @@ def delete_manifest(session: Session, repository: str, reference: str) -> None:
     found = find_manifest(session, repository, reference)
     if found is None:
         raise OciError("MANIFEST_UNKNOWN", 404, f"no manifest {reference}")
+    if ":" not in reference:
+        _check_no_release(session, repository, reference)
+        session.delete(session.get_one(RepositoryTag, (repository, reference)))
+        return
     _check_free(session, repository, found.digest)
     tags = select(RepositoryTag).where(RepositoryTag.repository == repository, RepositoryTag.digest == found.digest)
     for tag in session.exec(tags):
-        if ":" in reference or tag.tag == reference:
-            session.delete(tag)
-    if ":" in reference:
-        session.delete(found)
+        session.delete(tag)
+    session.delete(found)
 
 
 def delete_blob(session: Session, repository: str, digest: str) -> None:
@@ -214,6 +216,22 @@ def _digest(entry: object) -> str:
         return check_digest(str(entry["digest"]))  # type: ignore[index]
     except (InvalidInput, TypeError, KeyError) as error:
         raise OciError("MANIFEST_INVALID", 400, "a descriptor has no sha256 digest") from error
+
+
+def _annotations(document: dict[str, Any]) -> dict[str, str]:
+    given = document.get("annotations")
+    if given is None:
+        return {}
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+        raise OciError("MANIFEST_INVALID", 400, "annotations are texts by name")
+    return given
+
+
+def _check_no_release(session: Session, repository: str, tag: str) -> None:
+    """Refuse to touch the tag of a logged release."""
+    logged = select(Release).where(Release.component_id == repository, Release.version == tag)
+    if session.exec(logged).first() is not None:
+        raise ReleaseImmutable(release=f"{repository}@{tag}")
 
 
 def _check_free(session: Session, repository: str, digest: str) -> None:

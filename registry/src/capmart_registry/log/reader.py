@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session, col, select, tuple_
@@ -14,6 +14,11 @@ from capmart_core.signing import PublicKey
 from capmart_registry.catalog import service as catalog
 from capmart_registry.db import Database
 from capmart_registry.log.models import CheckpointRow, HashRow, LogRow
+
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+"""About how large one answer with entries or manifests grows, in bytes before compression."""
+
+_GROUP = 32
 
 
 @dataclass(frozen=True)
@@ -59,13 +64,20 @@ class LogReader:
             return tile_bytes(tile, node_reader(session, self.origin))
 
     def entries(self, start: int, limit: int) -> bytes:
-        """Entries from ``start`` on, framed as in bundles; empty at the end of the published log."""
+        """Entries from ``start`` on, framed as in bundles; empty at the end of the published log.
+
+        Fewer than asked for when they are large; whoever asked goes on after the last one.
+        """
         with self.db.read() as session:
             limit = min(limit, _checkpoint(session, self.origin).size - start)
-            return pack_entries(_leaves(session, self.origin, start, limit)) if limit > 0 else b""
+            leaves = _leaves(session, self.origin, start, limit) if limit > 0 else []
+        return pack_entries(_some(leaves))
 
     def bodies(self, start: int, limit: int) -> bytes:
-        """For each entry from ``start`` on the manifest it publishes, after its length as four bytes; 0 for none."""
+        """For each entry from ``start`` on the manifest it publishes, after its length as four bytes; 0 for none.
+
+        Fewer than asked for when they are large; whoever asked goes on after the last one.
+        """
         with self.db.read() as session:
             limit = min(limit, _checkpoint(session, self.origin).size - start)
             if limit <= 0:
@@ -75,8 +87,7 @@ class LogReader:
                 .where(LogRow.origin == self.origin, LogRow.index >= start, LogRow.index < start + limit)
                 .order_by(col(LogRow.index))
             ).all()
-            known = catalog.manifests_of(session, [config for config in configs if config])
-        bodies = [known.get(config or "", b"") for config in configs]
+            bodies = _some(_bodies(session, configs))
         return b"".join(len(body).to_bytes(4, "big") + body for body in bodies)
 
 
@@ -96,6 +107,26 @@ def node_reader(session: Session, origin: str) -> HashReader:
         return [found[node] for node in nodes]
 
     return read
+
+
+def _bodies(session: Session, configs: Sequence[str | None]) -> Iterator[bytes]:
+    """The manifest behind each digest, empty where there is none; a few in memory at a time."""
+    for start in range(0, len(configs), _GROUP):
+        group = configs[start : start + _GROUP]
+        known = catalog.manifests_of(session, [config for config in group if config])
+        yield from (known.get(config or "", b"") for config in group)
+
+
+def _some(parts: Iterable[bytes]) -> list[bytes]:
+    """The first of ``parts``, at least one, until :data:`MAX_ANSWER_BYTES` are reached."""
+    taken: list[bytes] = []
+    size = 0
+    for part in parts:
+        taken.append(part)
+        size += len(part)
+        if size >= MAX_ANSWER_BYTES:
+            break
+    return taken
 
 
 def _checkpoint(session: Session, origin: str) -> CheckpointRow:

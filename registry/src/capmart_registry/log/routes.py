@@ -139,7 +139,7 @@ async def _entries(request: Request, reader: LogReader, start: int, limit: int, 
     if not data and wait > 0:
         await request.app.state.tail.beyond(reader.origin, start, min(wait, longest))
         data = await run_sync(reader.entries, start, limit)
-    return _stream(request, data)
+    return await run_sync(_stream, request, data)
 
 
 def _note(request: Request, note: bytes) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import IO, Self, cast
 
 import httpx
@@ -122,9 +122,10 @@ class HttpLogSource:
         timeout = httpx.Timeout(30.0, connect=10.0, read=30.0 + wait)
         sent = {"Accept-Encoding": "zstd", **(headers or {})}
         try:
-            with self._client.stream(
-                "GET", f"{self._base}/{path}", params=params, headers=sent, timeout=timeout, follow_redirects=False
-            ) as response:
+            request = self._client.build_request(
+                "GET", f"{self._base}/{path}", params=params, headers=sent, timeout=timeout
+            )
+            with closing(self._send(request)) as response:
                 self._check_status(response, path)
                 yield response, _decoded(response, self._base, time.monotonic() + MAX_SECONDS + wait)
         except httpx.InvalidURL as error:
@@ -134,6 +135,12 @@ class HttpLogSource:
             raise CenterUnavailable(center=self._base, reason=reason) from error
         except TooLarge as error:
             raise CenterUnavailable(center=self._base, reason=error.message("en")) from error
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return self._client.send(request, stream=True, follow_redirects=False)
+        except httpx.RemoteProtocolError:  # a kept connection that the center had closed meanwhile (RFC 9110, 9.2.2)
+            return self._client.send(request, stream=True, follow_redirects=False)
 
     def _check_status(self, response: httpx.Response, path: str) -> None:
         status = response.status_code
