@@ -47,7 +47,6 @@ class Outcome:
         header: what the guest said of the failure.
         log: what the call printed, within its allowance.
         log_dropped: bytes beyond it.
-        clean: whether the box can take another call.
     """
 
     error: str | None = None
@@ -57,7 +56,24 @@ class Outcome:
     log_dropped: int = 0
     cpu_ms: float | None = None
     peak_mib: float | None = None
-    clean: bool = False
+    _dropped_here: int = 0
+
+    def use(self, header: Mapping[str, Any]) -> None:
+        """Take from a frame what the call used; the last word counts."""
+        cpu, peak, dropped = header.get("cpu_ms"), header.get("peak_kib"), header.get("log_dropped")
+        if isinstance(cpu, int | float) and cpu > 0:
+            self.cpu_ms = float(cpu)
+        if isinstance(peak, int) and peak > 0:
+            self.peak_mib = round(peak / 1024, 2)
+        if isinstance(dropped, int) and dropped >= 0:
+            self.log_dropped = dropped + self._dropped_here
+
+    def add_log(self, data: bytes, most: int) -> None:
+        """Keep what fits, and count the rest."""
+        room = max(0, most - len(self.log))
+        self.log += data[:room]
+        self._dropped_here += len(data[room:])
+        self.log_dropped += len(data[room:])
 
 
 class Box(ABC):
@@ -68,6 +84,8 @@ class Box(ABC):
         self._kill_grace_s, self._log_max = kill_grace_s, log_max
         self.actions: tuple[str, ...] = ()
         self._tail = bytearray()
+        self._unsettled: str | None = None
+        self._clean = True
 
     @abstractmethod
     def alive(self) -> bool:
@@ -158,29 +176,29 @@ class Box(ABC):
         )
 
     def call(self, action: str, body: bytes, deadline_s: float) -> Outcome:
-        """Send one call and wait for its end; the host's clock is the authority on the deadline."""
+        """Send one call and wait for its answer; the host's clock is the authority on the deadline.
+
+        A result is returned as soon as it is there, with what the call's own process used; that the guest has swept
+        what the call left is waited for by :meth:`settle`. A failure is returned when all is known of it.
+        """
         call_id = secrets.token_hex(16)
         outcome = Outcome()
+        self._clean = False
         end = time.monotonic() + deadline_s + self._kill_grace_s
         header = {"id": call_id, "action": action, "deadline_ms": max(1, round(deadline_s * 1000))}
-        answered = False
         try:
             self.wire.send(framing.CALL, header, body, deadline=end)
-            while (frame := self._next_of(call_id, end)).kind != framing.DONE:
-                if frame.kind == framing.LOG:
-                    self._take_log(outcome, frame.body)
-                    continue
-                _expect(frame.kind == framing.RESULT and not answered, frame)
-                answered = True
-                self._take_result(outcome, frame)
-                end = time.monotonic() + max(self._kill_grace_s, _SWEEP_S)
-            _expect(answered, frame)
-            self._take_done(outcome, frame.header)
+            while (frame := self._next_of(call_id, end)).kind == framing.LOG:
+                outcome.add_log(frame.body, self._log_max)
+            _expect(frame.kind == framing.RESULT, frame)
+            self._take_result(outcome, frame)
+            self._unsettled = call_id
+            if outcome.error is not None:
+                self._take_done(outcome)
         except TimeoutError:
-            if not answered:
-                outcome.error = "timeout"
+            outcome.error = outcome.error or "timeout"
         except GuestGone:
-            if not answered:
+            if outcome.error is None:
                 ended = self.autopsy()
                 outcome.error, outcome.header = ended.error, {"reason": ended.en, "reason_zh": ended.zh}
         except (GuestDeviated, framing.FrameError) as error:
@@ -189,32 +207,39 @@ class Box(ABC):
             outcome.header = {"reason": f"it broke the protocol: {error}", "reason_zh": f"违反协议：{error}"}
         return outcome
 
+    def settle(self) -> bool:
+        """Wait until the last call is swept; whether the box can take another."""
+        try:
+            if self._unsettled is not None:
+                self._take_done(Outcome())
+            return self._clean and self.wire.quiet()
+        except (TimeoutError, GuestGone, GuestDeviated):
+            return False
+
+    def _take_done(self, outcome: Outcome) -> None:
+        call_id, self._unsettled = self._unsettled or "", None
+        self._clean = False
+        end = time.monotonic() + max(self._kill_grace_s, _SWEEP_S)
+        while (frame := self._next_of(call_id, end)).kind == framing.LOG:
+            outcome.add_log(frame.body, self._log_max)
+        _expect(frame.kind == framing.DONE, frame)
+        outcome.use(frame.header)
+        self._clean = frame.header.get("clean") is True
+
     def _next_of(self, call_id: str, end: float) -> Frame:
         frame = self.wire.receive(deadline=end)
         if frame.header.get("id") != call_id:
             raise GuestDeviated("an answer that belongs to no call")
         return frame
 
-    def _take_log(self, outcome: Outcome, data: bytes) -> None:
-        room = max(0, self._log_max - len(outcome.log))
-        outcome.log += data[:room]
-        outcome.log_dropped += len(data[room:])
-
     @staticmethod
     def _take_result(outcome: Outcome, frame: Frame) -> None:
+        outcome.use(frame.header)
         if frame.header.get("ok") is True:
             outcome.body = frame.body
             return
         outcome.error = str(frame.header.get("error", "crashed"))
         outcome.header = frame.header
-
-    @staticmethod
-    def _take_done(outcome: Outcome, header: Mapping[str, Any]) -> None:
-        cpu, peak, dropped = header.get("cpu_ms"), header.get("peak_kib"), header.get("log_dropped", 0)
-        outcome.cpu_ms = float(cpu) if isinstance(cpu, int | float) else None
-        outcome.peak_mib = round(peak / 1024, 2) if isinstance(peak, int) and peak > 0 else None
-        outcome.log_dropped += dropped if isinstance(dropped, int) else 0
-        outcome.clean = header.get("clean") is True
 
 
 def _expect(condition: bool, frame: Frame) -> None:  # noqa: FBT001 - reads as a sentence

@@ -102,7 +102,7 @@ class BoxInstance(Instance):
 
     def _usable(self, box: Box) -> bool:
         """Whether a box that was idle can take a call; the engine may have been restarted meanwhile."""
-        return box.wire.quiet()
+        return box.settle()
 
     def _give_up(self) -> None:
         box, self._box = self._box, None
@@ -165,7 +165,7 @@ class CallInstance(BoxInstance):
             started = clock()
             outcome = box.call(action, body, deadline_s)
             wall_ms = (clock() - started) * 1000
-            if not outcome.clean:
+            if outcome.error is not None and not box.settle():
                 self._give_up()
         if outcome.error is not None:
             raise self._failure(action, outcome, deadline_s)

@@ -10,6 +10,8 @@ from typing import Any
 from . import framing
 from .child import write_all
 
+_CHUNK = 16_384
+
 
 class Channel:
     """Frames to and from the host over a Unix socket, or over two descriptors when attached by stdio.
@@ -23,6 +25,8 @@ class Channel:
     def __init__(self, read_fd: int, write_fd: int, sock: socket.socket | None = None) -> None:
         self.read_fd, self._write_fd, self._sock = read_fd, write_fd, sock
         self.passed: list[int] = []
+        self._buffer = bytearray(_CHUNK)
+        self._have = 0
 
     @classmethod
     def connect(cls, path: str) -> Channel:
@@ -66,39 +70,38 @@ class Channel:
         if sent < len(head) + len(body):
             write_all(self._write_fd, memoryview(body)[sent - len(head) :])
 
-    def receive(self) -> tuple[int, dict[str, Any], bytearray]:
-        """The next frame. Its buffer belongs to the caller, who zeroes it before the next fork.
+    def receive(self) -> tuple[int, dict[str, Any], memoryview]:
+        """The next frame, whole: kind, header and all its bytes. Whoever takes it zeroes it before the next fork.
 
         Raises:
             EndOfStream: the host is gone.
             FrameError: what came is not a frame.
         """
-        kind, header_length, body_length = framing.unpack_prefix(self._read(framing.PREFIX.size))
-        header = framing.read_header(self._read(header_length))
-        return kind, header, self._read(body_length)
+        self._fill(framing.PREFIX.size)
+        kind, header_length, body_length = framing.unpack_prefix(self._buffer)
+        start = framing.PREFIX.size + header_length
+        whole = start + body_length
+        self._fill(whole)
+        header = framing.read_header(self._buffer[framing.PREFIX.size : start])
+        frame, self._buffer = self._buffer, bytearray(_CHUNK)
+        self._have -= whole
+        if self._have > 0:
+            self._fit(self._have)
+            self._buffer[: self._have] = frame[whole : whole + self._have]
+        return kind, header, memoryview(frame)[:whole]
 
-    def receive_raw(self) -> tuple[int, dict[str, Any], bytearray]:
-        """Like :meth:`receive`, but the bytes are those of the whole frame."""
-        prefix = self._read(framing.PREFIX.size)
-        kind, header_length, body_length = framing.unpack_prefix(prefix)
-        frame = bytearray(len(prefix) + header_length + body_length)
-        frame[: len(prefix)] = prefix
-        with memoryview(frame) as view:
-            self._fill(view[len(prefix) :])
-        return kind, framing.read_header(frame[len(prefix) : len(prefix) + header_length]), frame
-
-    def _read(self, length: int) -> bytearray:
-        data = bytearray(length)
-        with memoryview(data) as view:
-            self._fill(view)
-        return data
-
-    def _fill(self, view: memoryview) -> None:
-        while view:
-            count = self._receive_into(view)
+    def _fill(self, length: int) -> None:
+        self._fit(length)
+        while self._have < length:
+            with memoryview(self._buffer) as view:
+                count = self._receive_into(view[self._have :])
             if count == 0:
                 raise framing.EndOfStream
-            view = view[count:]
+            self._have += count
+
+    def _fit(self, length: int) -> None:
+        if len(self._buffer) < length:
+            self._buffer += bytes(length - len(self._buffer))
 
     def _receive_into(self, view: memoryview) -> int:
         if self._sock is None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from . import framing, system
 from .channel import Channel
-from .child import Action, reasons, trace
+from .child import REASON, Action, reasons, trace
 from .forward import Application, Forwarder
 from .supervisor import Supervisor
 
@@ -145,5 +145,5 @@ def _import_reasons(error: BaseException) -> dict[str, str]:
     names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.partition(".")[0] == "capmart_component"}
     if "DeclarationError" in names:
         return reasons(str(getattr(error, "en", error)), str(getattr(error, "zh", error)))
-    text = trace(error)[-3500:]
+    text = trace(error)[-REASON:]
     return reasons(text, text)

@@ -91,11 +91,15 @@ class TooMuch(Exception):  # noqa: N818 - caught where the reply is read
 class Child:
     """A forked process and the runner's ends of its pipes."""
 
-    def __init__(self, pid: int, request: int, reply: int, log: int) -> None:
+    def __init__(self, pid: int, request: int, reply: int, log: int, host: int) -> None:
         self.pid, self.request, self.reply, self.log = pid, request, reply, log
         self.watch = system.watch(pid)
         os.set_blocking(log, False)
         os.set_blocking(reply, False)
+        self.poller = select.poll()
+        for fd in (host, reply, log, self.watch):
+            if fd >= 0:
+                self.poller.register(fd, select.POLLIN)
 
     def close(self) -> None:
         """Let go of its pipes."""
@@ -112,17 +116,26 @@ class Child:
             time.sleep(0.002)
         return True
 
-    def used(self) -> tuple[float, int]:
-        """Processor seconds and peak memory in KiB so far."""
+    def cpu_s(self) -> float:
+        """Processor seconds so far: another process's clock, made as clock_getcpuclockid(3) does."""
         try:
-            cpu = time.clock_gettime(
-                (~self.pid << 3) | 2
-            )  # another process's clock, as clock_getcpuclockid(3) makes it
-            with open(f"/proc/{self.pid}/status", "rb") as file:  # noqa: PTH123 - pathlib costs every start 3 ms
-                peak = next((int(line.split()[1]) for line in file if line.startswith(b"VmHWM")), 0)
+            return time.clock_gettime((~self.pid << 3) | 2)
         except OSError:
-            return 0.0, 0
-        return cpu, peak
+            return 0.0
+
+    def peak_kib(self) -> int:
+        """Peak memory so far; 0 when it has ended."""
+        try:
+            with open(f"/proc/{self.pid}/status", "rb", 0) as file:  # noqa: PTH123 - pathlib costs every start 3 ms
+                text = file.read(_CHUNK)
+        except OSError:
+            return 0
+        _, found, rest = text.partition(b"VmHWM:")
+        return int(rest.split(None, 1)[0]) if found else 0
+
+
+def _usage(cpu_s: float, peak_kib: int, call: Call) -> dict[str, Any]:
+    return {"cpu_ms": round(cpu_s * 1000, 3), "peak_kib": peak_kib, "log_dropped": call.log_dropped}
 
 
 class Supervisor:
@@ -155,6 +168,8 @@ class Supervisor:
         self._oom = system.OomCounter()
         self._posture = system.posture()
         self._buffer = bytearray(_CHUNK)
+        self._before_s = 0.0
+        self._measured = (0.0, 0)
 
     def serve(self) -> NoReturn:
         """Relay calls until the host closes the line.
@@ -167,7 +182,7 @@ class Supervisor:
         child: Child | None = None
         while True:
             child = child or self._fork()
-            kind, header, frame = self._channel.receive_raw()
+            kind, header, frame = self._channel.receive()
             if kind == framing.CANCEL:
                 continue  # it crossed the answer on the way
             if kind != framing.CALL:
@@ -196,12 +211,12 @@ class Supervisor:
                 os._exit(code)
         for fd in (request_read, reply_write, log_write):
             os.close(fd)
-        return Child(pid, request_write, reply_read, log_read)
+        return Child(pid, request_write, reply_read, log_read, self._channel.read_fd)
 
-    def _call(self, child: Child, header: dict[str, Any], frame: bytearray) -> Child | None:
+    def _call(self, child: Child, header: dict[str, Any], frame: memoryview) -> Child | None:
         """Relay one call; the child if it goes on to the next."""
         call = Call(str(header["id"]), time.monotonic() + header["deadline_ms"] / 1000, self._log_max)
-        before = child.used() if self._resident else (0.0, 0)
+        self._before_s = child.cpu_s() if self._resident else 0.0
         try:
             write_all(child.request, frame)
         except BrokenPipeError:
@@ -209,27 +224,22 @@ class Supervisor:
         finally:
             frame[:] = bytes(len(frame))
         stays = self._relay(call, child) and self._resident
-        self._drain(call, child, _DRAIN_ROUNDS)
         total = system.Reaped()
         clean = True
         if stays:
-            cpu, total.peak_kib = child.used()
-            total.cpu_s = cpu - before[0]
+            total.cpu_s, total.peak_kib = self._measured
         else:
             self._sweep(total)
             self._drain(call, child, _DRAIN_ROUNDS)
             child.close()
             clean = system.wipe(self._tmp) and system.posture() == self._posture and not self._resident
-        done = {"cpu_ms": round(total.cpu_s * 1000, 3), "peak_kib": total.peak_kib, "log_dropped": call.log_dropped}
+        done = _usage(total.cpu_s, total.peak_kib, call)
         self._channel.send(framing.DONE, {"id": call.id, "clean": clean, **done})
         return child if stays else None
 
     def _relay(self, call: Call, child: Child) -> bool:
         """Wait for the child's answer and send it on; False when the child must go."""
-        poller = select.poll()
-        for fd in (self._channel.read_fd, child.reply, child.log, child.watch):
-            if fd >= 0:
-                poller.register(fd, select.POLLIN)
+        poller = child.poller
         reply = Reply(child.reply, self._output_max)
         while (left := call.deadline - time.monotonic()) > 0:
             if child.watch < 0:
@@ -253,7 +263,7 @@ class Supervisor:
         try:
             reply.advance()
             if reply.complete:
-                return self._answer(call, reply)
+                return self._answer(call, child, reply)
         except TooMuch as error:
             return self._fail(call, "output_too_large", size=error.size)
         except framing.FrameError:
@@ -262,15 +272,22 @@ class Supervisor:
             return self._fail_ended(call, child)
         return None
 
-    def _answer(self, call: Call, reply: Reply) -> bool:
+    def _answer(self, call: Call, child: Child, reply: Reply) -> bool:
         header = reply.header()
         if header.get("id") != call.id or not isinstance(header.get("ok"), bool):
             return self._fail(call, "violation")
-        self._channel.send_raw(reply.data)
+        self._drain(call, child, _DRAIN_ROUNDS)
+        self._measured = child.cpu_s() - self._before_s, child.peak_kib()
+        header |= _usage(*self._measured, call)
+        with memoryview(reply.data) as view:
+            body = view[reply.head :]
+            self._channel.send_raw(framing.pack(framing.RESULT, header, len(body)), body)
+            body.release()
         reply.zero()
         return header.get("error") not in {"oom", "no_result"}
 
     def _fail(self, call: Call, error: str, **more: object) -> bool:
+        """Say what went wrong at once; what it used follows with DONE."""
         self._channel.send(framing.RESULT, {"id": call.id, "ok": False, "error": error, **more})
         return False
 
