@@ -23,11 +23,12 @@ $(BIN)/uv: requirements/bootstrap.txt
 	@touch $@
 
 $(VENV)/.pins: requirements/development.txt $(BIN)/uv
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes $<
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes $<
 	@touch $@
 
 $(READY): $(VENV)/.pins $(DISTS:%=%/pyproject.toml)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(DISTS:%=-e %)
+	@$(BIN)/python -m compileall -q $(DISTS:%=%/src)
 	@touch $@
 
 run: $(READY)  ## the whole journey: develop, publish, review, sync, install, run; then exit

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
@@ -13,30 +11,21 @@ import typer
 from capmart_core.errors import InvalidRequest
 from capmart_core.text import Text
 from capmart_core.times import format_utc
-from capmart_registry import schema
-from capmart_registry.center import Center
-from capmart_registry.settings import load_settings
+from capmart_registry.cli.options import AsJson, Data, open_center
 from capmart_registry.upstreams import service
 from capmart_registry.upstreams.filters import Filters
 from capmart_registry.upstreams.service import Policy, SyncResult, UpstreamStatus
 from capmart_sdk.console import confirm, out, out_json, out_table, say, t, tt, warn
 from capmart_sdk.follow import Batch
 
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data", metavar="DIR", envvar="CAPMART_CENTER_DATA", help=t("Folder of the center", "能力中心的数据目录")
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help=t("Print JSON for a program", "输出供程序读取的 JSON"))]
 Names = list[str]
 
-upstream_app = typer.Typer(no_args_is_help=True, help=t("Centers that this one follows", "本中心跟随的上游中心"))
+app = typer.Typer()
+_upstream = typer.Typer(no_args_is_help=True, help=t("Centers that this one follows", "本中心跟随的上游中心"))
+app.add_typer(_upstream, name="upstream")
 
 
-@upstream_app.command(
-    help=t("Follow a center's catalog; again to change filters", "跟随某中心的目录；再次运行可更改筛选")
-)
+@_upstream.command(help=t("Follow a center's catalog; again to change filters", "跟随某中心的目录；再次运行可更改筛选"))
 def add(
     url: Annotated[str, typer.Argument(metavar="URL", help=t("Address of the center", "中心地址"))],
     *,
@@ -64,7 +53,7 @@ def add(
     """Compare the fingerprint, or show it and ask; then follow."""
     filters = Filters(tuple(kind or ()), tuple(industry or ()), tuple(scenario or ()), tuple(namespace or ()))
     chosen = _policy(policy)
-    with _center(data) as center:
+    with open_center(data) as center:
         trusted = fingerprint if fingerprint is not None else _ask(url, origin)
         row = service.add(center, url, fingerprint=trusted, origin=origin, filters=filters, policy=chosen)
     if as_json:
@@ -82,10 +71,10 @@ def add(
     say(t("capmart center worker keeps it up to date", "由 capmart center worker 保持同步"))
 
 
-@upstream_app.command("list", help=t("Upstreams and how following them goes", "上游中心及其同步状况"))
+@_upstream.command("list", help=t("Upstreams and how following them goes", "上游中心及其同步状况"))
 def list_upstreams(*, data: Data = None, as_json: AsJson = False) -> None:
     """List them."""
-    with _center(data) as center, center.db.read() as session:
+    with open_center(data) as center, center.db.read() as session:
         found = service.statuses(session)
     if as_json:
         out_json([_as_json(one) for one in found])
@@ -104,7 +93,7 @@ def list_upstreams(*, data: Data = None, as_json: AsJson = False) -> None:
     out_table(columns, [_row(one) for one in found])
 
 
-@upstream_app.command(help=t("Follow now, to the newest entry", "立即同步至最新"))
+@_upstream.command(help=t("Follow now, to the newest entry", "立即同步至最新"))
 def sync(
     origin: Annotated[
         str | None, typer.Argument(metavar="ORIGIN", help=t("One upstream; all when left out", "仅此上游；缺省为全部"))
@@ -114,7 +103,7 @@ def sync(
     as_json: AsJson = False,
 ) -> None:
     """Apply what is new, fetch what is missing, and say what came of it."""
-    with _center(data) as center:
+    with open_center(data) as center:
         with center.db.read() as session:
             chosen = [origin] if origin else service.origins(session)
         results = [service.sync(center, one, progress=None if as_json else _progress(one)) for one in chosen]
@@ -128,17 +117,17 @@ def sync(
         raise typer.Exit(6)
 
 
-@upstream_app.command(help=t("Follow it no longer; what is here stays", "不再跟随；已有内容保留"))
+@_upstream.command(help=t("Follow it no longer; what is here stays", "不再跟随；已有内容保留"))
 def remove(
     origin: Annotated[str, typer.Argument(metavar="ORIGIN", help=t("The upstream", "上游名称"))], *, data: Data = None
 ) -> None:
     """Remove it."""
-    with _center(data) as center:
+    with open_center(data) as center:
         service.remove(center, origin)
     out(t("No longer followed: {origin}", "不再跟随：{origin}", origin=origin))
 
 
-@upstream_app.command(help=t("Logged entries that do not count, and why", "上游日志中未被接受的条目及原因"))
+@_upstream.command(help=t("Logged entries that do not count, and why", "上游日志中未被接受的条目及原因"))
 def refused(
     origin: Annotated[str | None, typer.Argument(metavar="ORIGIN", help=t("One upstream", "仅此上游"))] = None,
     *,
@@ -146,7 +135,7 @@ def refused(
     as_json: AsJson = False,
 ) -> None:
     """List refused entries."""
-    with _center(data) as center, center.db.read() as session:
+    with open_center(data) as center, center.db.read() as session:
         rows = service.refusals(session, origin)
     if as_json:
         out_json([row.model_dump() for row in rows])
@@ -160,16 +149,6 @@ def refused(
             for row, name in zip(rows, names, strict=True)
         ],
     )
-
-
-@contextmanager
-def _center(data: Path | None) -> Iterator[Center]:
-    center = Center(load_settings(data))
-    try:
-        schema.check(center.db)
-        yield center
-    finally:
-        center.close()
 
 
 def _policy(text: str) -> Policy:

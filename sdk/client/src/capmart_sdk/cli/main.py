@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = without_language(arguments)
     debug = bool(os.environ.get("CAPMART_DEBUG"))
     try:
-        app = build_app(next((word for word in command if not word.startswith("-")), None))
+        app = build_app(command)
         code = typer.main.get_command(app)(command, prog_name="capmart", standalone_mode=False)
     except CapmartError as error:
         if debug:
@@ -99,12 +99,14 @@ def without_language(arguments: Sequence[str]) -> list[str]:
     return kept
 
 
-def build_app(command: str | None = None) -> typer.Typer:
+def build_app(words: Sequence[str] = ()) -> typer.Typer:
     """The application, in the language in use.
 
     Args:
-        command: the command asked for; only what it needs is imported. Everything is when it is None or unknown.
+        words: of the command line; only what the command asked for needs is imported, everything when none is known.
     """
+    at = next((index for index, word in enumerate(words) if not word.startswith("-")), len(words))
+    command, rest = (words[at], words[at + 1 :]) if at < len(words) else (None, ())
     app = typer.Typer(
         name="capmart",
         help=t(
@@ -120,12 +122,12 @@ def build_app(command: str | None = None) -> typer.Typer:
     app.callback()(_root)
     wanted = [module for module, names in _MODULES.items() if command in names]
     if not wanted and command in entry_points(group=COMMAND_GROUP).names:
-        _add_plugins(app, command)
+        _add_plugins(app, command, rest)
         return app
     for module in wanted or _MODULES:
         _register(app, module)
     if not wanted:
-        _add_plugins(app, command)
+        _add_plugins(app, command, rest)
     return app
 
 
@@ -144,20 +146,21 @@ def _register(app: typer.Typer, module: str) -> None:
     import_module(module).register(app)
 
 
-def _add_plugins(app: typer.Typer, command: str | None) -> None:
+def _add_plugins(app: typer.Typer, command: str | None, rest: Sequence[str]) -> None:
     """Add the sub-applications of other distributions; one that fails is named and skipped."""
     found = sorted(entry_points(group=COMMAND_GROUP), key=lambda point: point.name)
     named = [point for point in found if point.name == command]
     for point in named or found:
         try:
-            app.add_typer(_sub_app(point), name=point.name)
+            app.add_typer(_sub_app(point, rest), name=point.name)
         except Exception as error:  # noqa: BLE001  # somebody else's code: whatever it raises must not stop ours
             say_skipped(point, error)
 
 
-def _sub_app(point: EntryPoint) -> typer.Typer:
+def _sub_app(point: EntryPoint, rest: Sequence[str]) -> typer.Typer:
+    """A ``typer.Typer``, or what a function makes of one when it is told the words that follow the command's name."""
     loaded: Any = point.load()
-    app = loaded if isinstance(loaded, typer.Typer) else loaded()
+    app = loaded if isinstance(loaded, typer.Typer) else loaded(rest)
     if not isinstance(app, typer.Typer):
         raise TypeError(f"{point.value} gives {type(app).__name__}, not a typer.Typer")
     return app
