@@ -124,9 +124,9 @@ class RunningCenter:
         if org not in self._organisations:
             self.operate("org", "add", org, "--title-zh", org, "--title-en", org)
             self._organisations.add(org)
-        self.operate("account", "add", name, "--org", org, "--role", role, given=f"{password}\n")
         chosen = [part for scope in scopes for part in ("--scope", scope)]
-        return self.operate("token", "new", name, *chosen).strip()
+        options = ("--org", org, "--role", role, *chosen)
+        return self.operate("account", "add", name, *options, given=f"{password}\n").strip()
 
     def api(self, method: str, path: str, *, token: str | None = None, body: Any = None, expect: int = 200) -> Any:
         """One request to its interface; the answer's JSON."""

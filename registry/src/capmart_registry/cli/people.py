@@ -9,6 +9,7 @@ import typer
 
 from capmart_core.errors import InvalidRequest
 from capmart_registry.accounts import service
+from capmart_registry.accounts.models import Token
 from capmart_registry.accounts.principal import Role, Scope
 from capmart_registry.cli.options import AsJson, Data, open_center
 from capmart_sdk.console import ask_secret, out, out_json, out_table, say, t
@@ -52,12 +53,22 @@ def add_account(
     no_password: Annotated[
         bool, typer.Option("--no-password", help=t("Signs in by token only", "仅用令牌登录"))
     ] = False,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=t("Also make a token that may do this, printed once", "同时生成具有此权限的令牌，仅显示一次")
+            + ": read, push, publish, namespace, review, admin"
+        ),
+    ] = None,
 ) -> None:
-    """One account."""
+    """One account; the secret of its token, if one was asked for, alone goes to stdout."""
     password = None if no_password else ask_secret(t("Password", "密码"))
     with open_center(data) as center, center.db.write() as session:
-        service.create_account(session, name, organisation_name=org, roles=_roles(role), password=password)
+        owner = service.create_account(session, name, organisation_name=org, roles=_roles(role), password=password)
+        made = service.create_token(session, center, owner, scopes=_scopes(scope), label="") if scope else None
     say(t("Account {name} is ready", "账号 {name} 已创建", name=name))
+    if made is not None:
+        _show_token(*made)
 
 
 @_account.command("password", help=t("Give an account a new password", "重设账号密码"))
@@ -91,8 +102,7 @@ def new_token(
     with open_center(data) as center, center.db.write() as session:
         owner = service.account(session, account)
         row, secret = service.create_token(session, center, owner, scopes=_scopes(scope), label=label, life=life)
-    say(t("Token {id}, shown once:", "令牌 {id}，仅显示一次：", id=row.id))
-    out(secret)
+    _show_token(row, secret)
 
 
 @_token.command("list", help=t("List an account's tokens", "列出账号的令牌"))
@@ -118,6 +128,11 @@ def revoke_token(token: Annotated[str, typer.Argument(help=t("Its id", "令牌�
     with open_center(data) as center, center.db.write() as session:
         service.revoke_token(session, token)
     say(t("Token {id} is revoked", "令牌 {id} 已吊销", id=token))
+
+
+def _show_token(row: Token, secret: str) -> None:
+    say(t("Token {id}, shown once:", "令牌 {id}，仅显示一次：", id=row.id))
+    out(secret)
 
 
 def _roles(names: list[str]) -> list[Role]:
