@@ -6,7 +6,7 @@
     ├── InvalidInput         change what was sent (exit code 2)
     │   ├── InvalidIdentifier, InvalidVersion, InvalidRange, InvalidManifest, InvalidProject,
     │   ├── InvalidPackage, PackageIncomplete, InvalidStatement, InvalidJson, InvalidSchema, InvalidKey, InputRejected,
-    │   ├── InvalidRequest, TooLarge, SettingsInvalid
+    │   ├── InvalidRequest, TooLarge, SettingsInvalid, CenterNotNamed
     ├── Refused              verification or policy said no; do not retry (exit code 3)
     │   ├── DigestMismatch, SignatureInvalid, KeyNotGranted, KeyRevoked, NotInLog, LogRollback, LogFork,
     │   ├── LogFrozen, LogCorrupt, ClockWrong, RuntimeMismatch, NamespaceNotHome, OriginNotTrusted, FingerprintMismatch,
@@ -212,6 +212,16 @@ class SettingsInvalid(InvalidInput):
     zh = "设置项 {name} 无效：{reason}"
     advice_en = "See the table of settings in the folder's README"
     advice_zh = "请查看该目录 README 中的设置表"
+
+
+class CenterNotNamed(InvalidInput):
+    """A command needs a center, and it is not clear which one is meant; ``known`` names those that it could be."""
+
+    code = "center_not_named"
+    en = "it is not clear which center is meant; known here: {known}"
+    zh = "无法确定所指的能力中心；本机已知：{known}"
+    advice_en = "Name it with --center URL or CAPMART_CENTER, or first: capmart login URL, capmart trust add URL"
+    advice_zh = "请用 --center URL 或 CAPMART_CENTER 指明；或先执行 capmart login URL、capmart trust add URL"
 
 
 class InvalidRequest(InvalidInput):

@@ -10,6 +10,7 @@ from capmart_core.identifiers import ComponentId
 from capmart_core.manifest.models import Manifest
 from capmart_sdk.cli.options import AsJson, Center, NodeDir, open_center
 from capmart_sdk.cli.views import show_manifest
+from capmart_sdk.cli.wording import kind_name, state_name
 from capmart_sdk.client import ComponentPage, SearchPage
 from capmart_sdk.console import out, out_json, out_table, t, tt
 from capmart_sdk.node import Node
@@ -60,7 +61,10 @@ def search(
 
 def _show_page(page: SearchPage) -> None:
     columns = (t("Component", "组件"), t("Version", "版本"), t("Kind", "类型"), t("Title", "名称"), t("State", "状态"))
-    rows = ((item.id, item.version or "-", item.kind, tt(item.title), item.state or "") for item in page.items)
+    rows = (
+        (item.id, item.version or "-", kind_name(item.kind), tt(item.title), state_name(item.state or ""))
+        for item in page.items
+    )
     out_table(columns, rows)
     out(t("{shown} of {total} shown.", "显示 {shown} / {total} 条。", shown=len(page.items), total=page.total))
     if page.next:
@@ -127,4 +131,4 @@ def _show_component(page: ComponentPage) -> None:
 
 
 def _state(state: str, reason: str | None) -> str:
-    return f"{state}: {reason}" if reason else state
+    return f"{state_name(state)}: {reason}" if reason else state_name(state)

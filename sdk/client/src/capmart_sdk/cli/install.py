@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from capmart_sdk.cli.options import AsJson, Center, NodeDir, Yes, open_center
-from capmart_sdk.cli.publish import state_name
 from capmart_sdk.cli.views import permission_lines
+from capmart_sdk.cli.wording import state_name
 from capmart_sdk.console import confirm, language, out, out_json, out_table, say, say_table, t, transfer_progress, tt
 from capmart_sdk.node import Node, Verification
 from capmart_sdk.node.install import Ready

@@ -11,8 +11,8 @@ import typer
 from capmart_core.errors import NotFound
 from capmart_core.package import InstalledTree, verify_tree
 from capmart_sdk.cli.options import AsJson, NodeDir
-from capmart_sdk.cli.publish import state_name
 from capmart_sdk.cli.views import show_files
+from capmart_sdk.cli.wording import state_name
 from capmart_sdk.console import language, out, out_json, out_table, say, t, tt
 from capmart_sdk.node import Node
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from capmart_core.errors import SettingsInvalid
+from capmart_core.errors import CenterNotNamed
 from capmart_sdk.client import CenterClient
 from capmart_sdk.config import Home
 from capmart_sdk.console import language, t
@@ -41,19 +41,21 @@ KeyName = Annotated[
 
 
 def center_url(center: str | None) -> str:
-    """The address of the center meant: an address, a trusted origin, or the only center that is trusted.
+    """The address of the center meant: an address, a trusted origin, or the only center that is known here.
+
+    Those that are trusted are asked first, then those that somebody is signed in to.
 
     Raises:
-        SettingsInvalid: none is named and it is not clear which one is meant.
+        CenterNotNamed: none is named and it is not clear which one is meant.
     """
-    known = {trusted.origin: trusted.url for trusted in TrustStore(Home.default().trust).origins() if trusted.url}
+    home = Home.default()
+    trusted = {one.origin: one.url for one in TrustStore(home.trust).origins() if one.url}
     if center:
-        return known.get(center, center)
-    if len(set(known.values())) == 1:
-        return next(iter(known.values()))
-    names = ", ".join(sorted(set(known.values()))) or t("none is trusted yet", "尚未信任任何中心")
-    reason = t("say which center: {names}", "请指明能力中心：{names}", names=names)
-    raise SettingsInvalid(name="--center / CAPMART_CENTER", reason=reason)
+        return trusted.get(center, center)
+    known = set(trusted.values()) or set(Credentials(home.credentials).urls())
+    if len(known) != 1:
+        raise CenterNotNamed(known=", ".join(sorted(known)) or "-")
+    return next(iter(known))
 
 
 def open_center(center: str | None) -> CenterClient:

@@ -11,6 +11,7 @@ from capmart_core.errors import VersionExists
 from capmart_core.package import PackageReader
 from capmart_core.signing import Signer
 from capmart_sdk.cli.options import AsJson, Center, open_center
+from capmart_sdk.cli.wording import decision_name, severity_name, state_name
 from capmart_sdk.client import CenterClient, Submission
 from capmart_sdk.config import Home
 from capmart_sdk.console import out, out_json, out_table, say, t, transfer_progress, tt
@@ -157,24 +158,6 @@ def _say_state(submission: Submission) -> None:
     say(t("State: {state}", "状态：{state}", state=state_name(submission.state)))
 
 
-def state_name(state: str) -> str:
-    """A state in the language in use."""
-    names = {
-        "draft": t("draft", "草稿"),
-        "checking": t("being checked", "检查中"),
-        "in_review": t("in review", "评审中"),
-        "rejected": t("rejected", "已驳回"),
-        "failed": t("failed its checks", "检查未通过"),
-        "listed": t("listed", "已上架"),
-        "deprecated": t("deprecated", "不推荐"),
-        "yanked": t("yanked", "已撤回"),
-        "quarantined": t("quarantined", "已暂停"),
-        "recalled": t("recalled", "已召回"),
-        "taken_down": t("taken down", "已下架"),
-    }
-    return names.get(state, state)
-
-
 def _show(submission: Submission, *, as_json: bool) -> None:
     if as_json:
         out_json(submission.model_dump(mode="json"))
@@ -183,7 +166,7 @@ def _show(submission: Submission, *, as_json: bool) -> None:
     out(t("Release     {release}", "版本  {release}", release=f"{submission.component}@{submission.version}"))
     out(t("State       {state}", "状态  {state}", state=state_name(submission.state)), style="bold")
     if submission.decision:
-        out(t("Decision    {decision}", "决定  {decision}", decision=submission.decision))
+        out(t("Decision    {decision}", "决定  {decision}", decision=decision_name(submission.decision)))
     if submission.reason:
         out(t("Reason      {reason}", "理由  {reason}", reason=tt(submission.reason)))
     if submission.log_index is not None:
@@ -198,7 +181,7 @@ def _show(submission: Submission, *, as_json: bool) -> None:
         )
         rows = (
             (
-                _severity(row.severity),
+                severity_name(row.severity),
                 row.check,
                 f"{row.file or ''} {row.rule or ''}".strip(),
                 tt(row.message),
@@ -207,9 +190,3 @@ def _show(submission: Submission, *, as_json: bool) -> None:
             for row in submission.findings
         )
         out_table(columns, rows)
-
-
-def _severity(severity: str) -> str:
-    return {"error": t("error", "错误"), "warning": t("warning", "警告"), "info": t("note", "提示")}.get(
-        severity, severity
-    )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from capmart_core.manifest.models import Manifest, Permissions
+from capmart_sdk.cli.wording import delivery_name, kind_name
 from capmart_sdk.console import language, out, out_table, t, tt
 
 _MAX_DEPTH = 6
@@ -18,8 +19,8 @@ def show_manifest(manifest: Manifest) -> None:
     if manifest.description is not None:
         out(tt(manifest.description))
     rows = [
-        (t("Kind", "类型"), manifest.kind),
-        (t("Delivery", "交付方式"), manifest.delivery.type),
+        (t("Kind", "类型"), kind_name(manifest.kind)),
+        (t("Delivery", "交付方式"), delivery_name(manifest.delivery.type)),
         (t("Provider", "提供方"), f"{tt(manifest.provider.name)} · {manifest.provider.contact}"),
         (t("Licence", "许可证"), manifest.licence),
         (t("Industries", "行业"), ", ".join(manifest.taxonomy.industries) or "-"),

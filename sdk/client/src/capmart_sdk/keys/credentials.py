@@ -43,6 +43,10 @@ class Credentials:
             return Credential(token=from_environment.strip())
         return self._read().get(check_url(url))
 
+    def urls(self) -> list[str]:
+        """The centers that have a token here."""
+        return sorted(self._read())
+
     def set(self, url: str, credential: Credential) -> None:
         """Keep a token."""
         self._write({**self._read(), check_url(url): credential})
