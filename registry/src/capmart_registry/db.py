@@ -22,6 +22,7 @@ SQLModel.metadata.naming_convention = {
 
 BUSY_TIMEOUT_MS = 15_000
 _WRITE = "capmart_write"
+_BEFORE_COMMIT = "capmart_before_commit"
 _AFTER_COMMIT = "capmart_after_commit"
 
 
@@ -70,7 +71,8 @@ class Database:
         """A session in one write transaction, committed on leaving and rolled back on an error.
 
         On SQLite it is ``BEGIN IMMEDIATE``: one writer at a time, and what was read inside stays true until the commit.
-        Actions given to :func:`after_commit` run once it is durable.
+        Actions given to :func:`before_commit` are its last part; those given to :func:`after_commit` run once it is
+        durable.
 
         Raises:
             Busy: another writer held the database for too long.
@@ -79,6 +81,8 @@ class Database:
             try:
                 session.connection()
                 yield session
+                for action in session.info.pop(_BEFORE_COMMIT, {}).values():
+                    action()
                 session.commit()
             except OperationalError as error:
                 session.rollback()
@@ -94,6 +98,14 @@ class Database:
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def before_commit(session: Session, key: str, action: Callable[[], object]) -> None:
+    """Run ``action`` as the last part of the write transaction of ``session``; one action per ``key``.
+
+    For what follows from many of its changes and is worked out once.
+    """
+    session.info.setdefault(_BEFORE_COMMIT, {})[key] = action
 
 
 def after_commit(session: Session, key: str, action: Callable[[], object]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
 from capmart_core.errors import CapmartError, VersionExists
 from capmart_core.ledger.changes import (
@@ -58,6 +59,16 @@ def after(fact: ReleaseFact | None, change: ReleasePublished | ReleaseStateChang
     return fact
 
 
+class _Remembered:
+    """A view that is asked once for each thing; it must not change meanwhile."""
+
+    def __init__(self, view: LedgerView) -> None:
+        self.namespace = cache(view.namespace)
+        self.key = cache(view.key)
+        self.release = cache(view.release)
+        self.releases = view.releases
+
+
 class Overlay:
     """A view with changes applied over another view, which stays as it is; over nothing when none is given.
 
@@ -68,7 +79,7 @@ class Overlay:
     """
 
     def __init__(self, below: LedgerView | None = None) -> None:
-        self._below = below
+        self._below = None if below is None else _Remembered(below)
         self.namespaces: dict[str, NamespaceFact] = {}
         self.keys: dict[tuple[str, str], KeyFact] = {}
         self.changed: dict[tuple[str, str], ReleaseFact] = {}

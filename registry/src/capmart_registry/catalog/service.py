@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import islice
+from typing import TypeVar
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, select, tuple_
 
-from capmart_core.errors import DigestMismatch, InvalidStatement
+from capmart_core.errors import CapmartError, DigestMismatch, InvalidStatement
 from capmart_core.identifiers import digest_of
 from capmart_core.ledger import (
     Change,
@@ -36,9 +38,14 @@ from capmart_registry.catalog.models import (
     ReleaseContent,
 )
 from capmart_registry.catalog.versions import sort_key
+from capmart_registry.db import before_commit
 
 HIDDEN_STATES = (ReleaseState.QUARANTINED, ReleaseState.TAKEN_DOWN)
 """States in which content is served to nobody but its owner and reviewers."""
+
+_TOUCHED = "capmart_touched_components"
+_CHUNK = 500
+_T = TypeVar("_T")
 
 
 def apply_changes(session: Session, origin: str, index: int, entry: Entry, changes: Iterable[Change]) -> None:
@@ -87,47 +94,58 @@ def store_facts(
         )
     for key in keys:
         session.merge(LedgerKey(**asdict(key)))
-    changed: set[str] = set()
-    for fact in releases:
-        namespace = fact.component.partition("/")[0]
-        session.merge(
-            LedgerRelease(
-                component_id=fact.component, version=fact.version, namespace=namespace, fact=encode_release(fact)
-            )
-        )
-        if fact.published is not None:
-            _store_release(session, fact, fact.published, wanted)
-            changed.add(fact.component)
-    for component_id in sorted(changed):
-        refresh_component(session, component_id)
+    known = list(releases)
+    _store_ledger(session, known)
+    published = [(fact, fact.published) for fact in known if fact.published is not None]
+    _store_releases(session, published, wanted)
+    touch(session, {fact.component for fact, _ in published})
     tick(session)
 
 
-def attach_manifest(session: Session, config: str, data: bytes) -> Manifest:
-    """Store the manifest of releases that the ledger already has, and show them.
-
-    Args:
-        session: in its write transaction.
-        config: digest that the publisher's statement names.
-        data: the manifest's canonical JSON, from anywhere.
+def attach_manifest(session: Session, config: str, data: bytes) -> None:
+    """Store one manifest; see :func:`attach_manifests`.
 
     Raises:
         DigestMismatch: it is something else.
         InvalidManifest: it is none.
         InvalidStatement: it contradicts what its publisher signed about a release.
     """
-    if digest_of(data) != config:
-        raise DigestMismatch(what="manifest", expected=config, actual=digest_of(data))
-    manifest = parse_manifest(data)
-    releases = list(session.exec(select(Release).where(Release.config == config)))
-    for release in releases:
-        check_manifest(manifest, release)
-    if session.get(ManifestBody, config) is None:
-        session.add(ManifestBody(digest=config, data=data))
-        session.flush()
-    for component_id in sorted({release.component_id for release in releases}):
-        refresh_component(session, component_id)
-    return manifest
+    for error in attach_manifests(session, {config: data}).values():
+        raise error
+
+
+def attach_manifests(session: Session, bodies: Mapping[str, bytes]) -> dict[str, CapmartError]:
+    """Store the manifests of releases that the ledger already has, and show them.
+
+    Args:
+        session: in its write transaction.
+        bodies: the manifests' canonical JSON, from anywhere, by the digests that the publishers' statements name.
+
+    Returns:
+        for each that is refused and not stored, why: ``DigestMismatch``, ``InvalidManifest`` or ``InvalidStatement``.
+    """
+    releases: dict[str, list[Release]] = {}
+    stored: set[str] = set()
+    for configs in _chunks(bodies):
+        for release in session.exec(select(Release).where(col(Release.config).in_(configs))):
+            releases.setdefault(release.config, []).append(release)
+        stored.update(session.exec(select(ManifestBody.digest).where(col(ManifestBody.digest).in_(configs))))
+    refused: dict[str, CapmartError] = {}
+    for config, data in bodies.items():
+        try:
+            if digest_of(data) != config:
+                raise DigestMismatch(what="manifest", expected=config, actual=digest_of(data))
+            manifest = parse_manifest(data)
+            for release in releases.get(config, ()):
+                check_manifest(manifest, release)
+        except CapmartError as error:
+            refused[config] = error
+            continue
+        if config not in stored:
+            session.add(ManifestBody(digest=config, data=data))
+        touch(session, {release.component_id for release in releases.get(config, ())})
+    session.flush()
+    return refused
 
 
 def check_manifest(manifest: Manifest, release: Release) -> None:
@@ -156,7 +174,7 @@ def set_content(session: Session, release: Release, digests: Iterable[str]) -> N
     release.available = True
     session.add(release)
     session.flush()
-    refresh_component(session, release.component_id)
+    touch(session, {release.component_id})
 
 
 def is_public(session: Session, repo: str, digest: str) -> bool:
@@ -191,27 +209,48 @@ def manifests_of(session: Session, configs: Sequence[str]) -> dict[str, bytes]:
     return {row.digest: row.data for row in rows}
 
 
-def refresh_component(session: Session, component_id: str) -> None:
-    """Let the component say what its best release says: the mildest state first, then releases before pre-releases."""
-    component = session.get_one(Component, component_id)
-    releases = session.exec(select(Release).where(Release.component_id == component_id, Release.wanted))
-    shown = [release for release in releases if session.get(ManifestBody, release.config) is not None]
-    best = max(shown, key=_rank, default=None)
-    component.latest = None if best is None else best.version
-    if best is not None:
-        body = session.get_one(ManifestBody, best.config)
-        manifest = json.loads(body.data)  # was verified and read before it was stored
-        component.state = best.state
-        component.kind = best.kind
-        component.listed_at = best.listed_at
-        component.delivery = manifest["delivery"]["type"]
-        component.title_zh, component.title_en = _both(manifest["title"])
-        component.summary_zh, component.summary_en = _both(manifest["summary"])
-        component.provider_zh, component.provider_en = _both(manifest["provider"]["name"])
-        component.taxonomy = manifest["taxonomy"]
-    component.revision = tick(session)
-    session.add(component)
+def touch(session: Session, component_ids: Collection[str]) -> None:
+    """Let these components say, once the transaction has made all its changes, what their best releases say.
+
+    The best release is the one in the mildest state; among those, a release before a pre-release, then the highest.
+    """
+    session.info.setdefault(_TOUCHED, set()).update(component_ids)
+    before_commit(session, _TOUCHED, lambda: _refresh(session, session.info.pop(_TOUCHED)))
+
+
+def _refresh(session: Session, component_ids: Collection[str]) -> None:
+    revision = tick(session, len(component_ids)) - len(component_ids)
+    for ids in _chunks(sorted(component_ids)):
+        found = select(Release).where(
+            col(Release.component_id).in_(ids),
+            Release.wanted,
+            col(Release.config).in_(select(ManifestBody.digest)),
+        )
+        best: dict[str, Release] = {}
+        for release in session.exec(found):
+            known = best.get(release.component_id)
+            best[release.component_id] = release if known is None else max(known, release, key=_rank)
+        manifests = manifests_of(session, [release.config for release in best.values()])
+        for component in session.exec(select(Component).where(col(Component.id).in_(ids)).order_by(Component.id)):
+            revision += 1
+            component.revision = revision
+            _show(component, best.get(component.id), manifests)
     session.flush()
+
+
+def _show(component: Component, best: Release | None, manifests: Mapping[str, bytes]) -> None:
+    component.latest = None if best is None else best.version
+    if best is None:
+        return
+    manifest = json.loads(manifests[best.config])  # was verified and read before it was stored
+    component.state = best.state
+    component.kind = best.kind
+    component.listed_at = best.listed_at
+    component.delivery = manifest["delivery"]["type"]
+    component.title_zh, component.title_en = _both(manifest["title"])
+    component.summary_zh, component.summary_en = _both(manifest["summary"])
+    component.provider_zh, component.provider_en = _both(manifest["provider"]["name"])
+    component.taxonomy = manifest["taxonomy"]
 
 
 def _rank(release: Release) -> tuple[int, bool, str]:
@@ -220,24 +259,57 @@ def _rank(release: Release) -> tuple[int, bool, str]:
     return -strictness, stable, release.sort_key
 
 
-def _store_release(
-    session: Session, fact: ReleaseFact, published: ReleasePublished, wanted: Callable[[ReleasePublished], bool]
+def _store_ledger(session: Session, facts: Sequence[ReleaseFact]) -> None:
+    for part in _chunks(facts):
+        places = tuple_(col(LedgerRelease.component_id), col(LedgerRelease.version))
+        found = session.exec(select(LedgerRelease).where(places.in_([(fact.component, fact.version) for fact in part])))
+        rows = {(row.component_id, row.version): row for row in found}
+        for fact in part:
+            row = rows.get((fact.component, fact.version)) or LedgerRelease(
+                component_id=fact.component,
+                version=fact.version,
+                namespace=fact.component.partition("/")[0],
+                fact=b"",
+            )
+            row.fact = encode_release(fact)
+            session.add(row)
+    session.flush()
+
+
+def _store_releases(
+    session: Session,
+    facts: Sequence[tuple[ReleaseFact, ReleasePublished]],
+    wanted: Callable[[ReleasePublished], bool],
 ) -> None:
-    """Make the row of a release say what its fact says."""
-    if session.get(Component, fact.component) is None:
-        session.add(
+    """Make the rows of releases say what their facts say."""
+    for part in _chunks(facts):
+        components = {fact.component: published for fact, published in part}
+        there = set(session.exec(select(Component.id).where(col(Component.id).in_(components))))
+        session.add_all(
             Component(
-                id=fact.component,
+                id=component,
                 namespace=published.namespace,
                 home=published.origin,
                 kind=published.kind,
-                state=fact.state,
+                state=ReleaseState.LISTED,
                 revision=0,
             )
+            for component, published in components.items()
+            if component not in there
         )
         session.flush()
-    found = select(Release).where(Release.component_id == fact.component, Release.version == fact.version)
-    release = session.exec(found).first() or Release(
+        places = tuple_(col(Release.component_id), col(Release.version))
+        found = session.exec(select(Release).where(places.in_([(fact.component, fact.version) for fact, _ in part])))
+        rows = {(row.component_id, row.version): row for row in found}
+        for fact, published in part:
+            row = rows.get((fact.component, fact.version)) or _new_release(fact, published, wanted=wanted(published))
+            _judge(row, fact)
+            session.add(row)
+        session.flush()
+
+
+def _new_release(fact: ReleaseFact, published: ReleasePublished, *, wanted: bool) -> Release:
+    return Release(
         component_id=fact.component,
         version=fact.version,
         sort_key=sort_key(parse_version(fact.version)),
@@ -252,26 +324,27 @@ def _store_release(
         log_index=published.index,
         listed_at=published.accepted,
         report=published.report,
-        wanted=wanted(published),
+        wanted=wanted,
     )
+
+
+def _judge(release: Release, fact: ReleaseFact) -> None:
     verdict = fact.verdict
     release.state = str(fact.state)
     release.reason_zh = verdict.reason.zh if verdict and verdict.reason else None
     release.reason_en = verdict.reason.en if verdict and verdict.reason else None
     release.replacement = verdict.replacement if verdict else None
     release.deadline = verdict.deadline if verdict else None
-    session.add(release)
-    session.flush()
 
 
-def tick(session: Session) -> int:
-    """Move the catalog's clock and return it.
+def tick(session: Session, count: int = 1) -> int:
+    """Move the catalog's clock by ``count`` and return it.
 
     Its row stays locked until the transaction ends, so that revisions appear in order.
     """
     clock = session.exec(select(CatalogClock).where(CatalogClock.id == 1).with_for_update()).first()
     clock = clock or CatalogClock(id=1, revision=0)
-    clock.revision += 1
+    clock.revision += count
     session.add(clock)
     session.flush()
     return clock.revision
@@ -279,3 +352,10 @@ def tick(session: Session) -> int:
 
 def _both(text: dict[str, str]) -> tuple[str, str]:
     return text["zh"], text["en"]
+
+
+def _chunks(values: Iterable[_T]) -> Iterator[list[_T]]:
+    """The values in pieces that fit into one question to the database."""
+    rest = iter(values)
+    while part := list(islice(rest, _CHUNK)):
+        yield part

@@ -17,7 +17,7 @@ from capmart_core.signing import PublicKey
 from capmart_core.text import Text
 from capmart_core.times import now_utc
 from capmart_registry.catalog.models import ManifestBody, Release
-from capmart_registry.catalog.service import attach_manifest, refresh_component
+from capmart_registry.catalog.service import attach_manifest, touch
 from capmart_registry.center import Center
 from capmart_registry.submissions import jobs
 from capmart_registry.upstreams.filters import EVERYTHING, Filters
@@ -314,8 +314,7 @@ def _filter_again(session: Session, row: Upstream) -> None:
             session.add(release)
             changed.add(release.component_id)
     session.flush()
-    for component_id in sorted(changed):
-        refresh_component(session, component_id)
+    touch(session, changed)
 
 
 def _row(session: Session, origin: str) -> Upstream:

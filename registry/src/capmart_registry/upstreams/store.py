@@ -18,7 +18,7 @@ from capmart_core.signing import PublicKey
 from capmart_core.times import now_utc
 from capmart_registry.catalog.indexing import current_revision
 from capmart_registry.catalog.ledger_view import DatabaseLedger
-from capmart_registry.catalog.service import attach_manifest, store_facts
+from capmart_registry.catalog.service import attach_manifests, store_facts
 from capmart_registry.center import Center
 from capmart_registry.log import service as log
 from capmart_registry.upstreams.filters import Filters
@@ -99,8 +99,7 @@ class RegistryStore:
             self._keep_entries(session, batch)
             if batch.namespaces or batch.keys or batch.releases:
                 store_facts(session, batch.namespaces, batch.keys, batch.releases, wanted=self._filters.lets_in)
-            for config, data in batch.bodies.items():
-                self._attach(session, batch, config, data)
+            self._attach(session, batch)
             if batch.remaining == 0 and batch.state.at is not None:
                 # A relay promises no entry that it cannot serve, so its checkpoint follows when all are here.
                 checkpoint = Checkpoint(batch.origin, batch.state.size, batch.state.root)
@@ -126,16 +125,13 @@ class RegistryStore:
                 session.merge(_refused(batch.origin, verdict.index, verdict.about, verdict.refusal))
         log.store_relayed(session, batch.origin, batch.state.key, start=batch.start, leaves=leaves)
 
-    def _attach(self, session: Session, batch: Batch, config: str, data: bytes) -> None:
+    def _attach(self, session: Session, batch: Batch) -> None:
         """A manifest that contradicts its publisher's statement is refused; the log goes on after it."""
-        try:
-            with session.begin_nested():
-                attach_manifest(session, config, data)
-        except CapmartError as error:
-            for change in batch.changes:
-                if isinstance(change, ReleasePublished) and change.config == config:
-                    about = change.component, change.version
-                    session.merge(_refused(batch.origin, change.index, about, error))
+        refused = attach_manifests(session, batch.bodies)
+        for change in batch.changes if refused else ():
+            if isinstance(change, ReleasePublished) and change.config in refused:
+                about = change.component, change.version
+                session.merge(_refused(batch.origin, change.index, about, refused[change.config]))
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:
