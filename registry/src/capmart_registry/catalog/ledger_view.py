@@ -30,8 +30,11 @@ class DatabaseLedger:
 
     def release(self, component: str, version: str) -> ReleaseFact | None:
         """A release, also when only another center's act about it was seen."""
-        row = self._session.get(LedgerRelease, (component, version))
-        return None if row is None else decode_release(row.fact)
+        found = select(LedgerRelease.fact).where(
+            LedgerRelease.component_id == component, LedgerRelease.version == version
+        )
+        fact = self._session.exec(found).first()
+        return None if fact is None else decode_release(fact)
 
     def releases(self, namespace: str) -> Iterator[ReleaseFact]:
         """Every release of a namespace."""

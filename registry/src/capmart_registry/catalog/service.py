@@ -8,6 +8,7 @@ from dataclasses import asdict
 from itertools import islice
 from typing import TypeVar
 
+from sqlalchemy import insert
 from sqlmodel import Session, col, select, tuple_
 
 from capmart_core.errors import CapmartError, DigestMismatch, InvalidStatement
@@ -131,6 +132,7 @@ def attach_manifests(session: Session, bodies: Mapping[str, bytes]) -> dict[str,
             releases.setdefault(release.config, []).append(release)
         stored.update(session.exec(select(ManifestBody.digest).where(col(ManifestBody.digest).in_(configs))))
     refused: dict[str, CapmartError] = {}
+    new: list[dict[str, object]] = []
     for config, data in bodies.items():
         try:
             if digest_of(data) != config:
@@ -142,9 +144,10 @@ def attach_manifests(session: Session, bodies: Mapping[str, bytes]) -> dict[str,
             refused[config] = error
             continue
         if config not in stored:
-            session.add(ManifestBody(digest=config, data=data))
+            new.append({"digest": config, "data": data})
         touch(session, {release.component_id for release in releases.get(config, ())})
-    session.flush()
+    if new:
+        session.execute(insert(ManifestBody), new)
     return refused
 
 
@@ -264,16 +267,18 @@ def _store_ledger(session: Session, facts: Sequence[ReleaseFact]) -> None:
         places = tuple_(col(LedgerRelease.component_id), col(LedgerRelease.version))
         found = session.exec(select(LedgerRelease).where(places.in_([(fact.component, fact.version) for fact in part])))
         rows = {(row.component_id, row.version): row for row in found}
+        new: list[dict[str, object]] = []
         for fact in part:
-            row = rows.get((fact.component, fact.version)) or LedgerRelease(
-                component_id=fact.component,
-                version=fact.version,
-                namespace=fact.component.partition("/")[0],
-                fact=b"",
-            )
-            row.fact = encode_release(fact)
-            session.add(row)
-    session.flush()
+            row = rows.get((fact.component, fact.version))
+            if row is not None:
+                row.fact = encode_release(fact)
+                continue
+            namespace = fact.component.partition("/")[0]
+            place = {"component_id": fact.component, "version": fact.version, "namespace": namespace}
+            new.append({**place, "fact": encode_release(fact)})
+        session.flush()
+        if new:
+            session.execute(insert(LedgerRelease), new)
 
 
 def _store_releases(
@@ -285,19 +290,21 @@ def _store_releases(
     for part in _chunks(facts):
         components = {fact.component: published for fact, published in part}
         there = set(session.exec(select(Component.id).where(col(Component.id).in_(components))))
-        session.add_all(
-            Component(
-                id=component,
-                namespace=published.namespace,
-                home=published.origin,
-                kind=published.kind,
-                state=ReleaseState.LISTED,
-                revision=0,
-            )
+        new: list[dict[str, object]] = [
+            {
+                "id": component,
+                "namespace": published.namespace,
+                "home": published.origin,
+                "kind": published.kind,
+                "state": str(ReleaseState.LISTED),
+                "taxonomy": {},
+                "revision": 0,
+            }
             for component, published in components.items()
             if component not in there
-        )
-        session.flush()
+        ]
+        if new:
+            session.execute(insert(Component), new)
         places = tuple_(col(Release.component_id), col(Release.version))
         found = session.exec(select(Release).where(places.in_([(fact.component, fact.version) for fact, _ in part])))
         rows = {(row.component_id, row.version): row for row in found}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from sqlalchemy import insert
 from sqlmodel import Session, col, func, select
 
 from capmart_core.ledger import ReleasePublished, interpret
@@ -109,12 +110,13 @@ def store_relayed(
     if session.get(LogOrigin, origin) is None:
         session.add(LogOrigin(origin=origin, key=str(key), own=False, added=now_utc()))
         session.flush()
-    session.add_all(
-        LogRow(origin=origin, index=start + offset, leaf=leaf, config=config, accepted=accepted)
+    rows = [
+        {"origin": origin, "index": start + offset, "leaf": leaf, "config": config, "accepted": accepted}
         for offset, (leaf, config, accepted) in enumerate(leaves)
-    )
-    _store_hashes(session, origin, start, [leaf for leaf, _, _ in leaves])
-    session.flush()
+    ]
+    if rows:
+        session.execute(insert(LogRow), rows)
+        _store_hashes(session, origin, start, [leaf for leaf, _, _ in leaves])
 
 
 def store_relayed_checkpoint(session: Session, checkpoint: Checkpoint, note: bytes, at: datetime) -> None:
@@ -147,6 +149,7 @@ def _old(center: Center, at: datetime) -> bool:
 
 def _store_hashes(session: Session, origin: str, start: int, leaves: Sequence[bytes]) -> None:
     found = new_nodes(start, [leaf_hash(leaf) for leaf in leaves], node_reader(session, origin))
-    session.add_all(
-        HashRow(origin=origin, level=node.level, index=node.number, hash=value) for node, value in found.items()
-    )
+    rows = [
+        {"origin": origin, "level": node.level, "index": node.number, "hash": value} for node, value in found.items()
+    ]
+    session.execute(insert(HashRow), rows)
