@@ -11,7 +11,6 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from capmart_core.canonical import canonical_bytes
 from capmart_registry.catalog import queries
 from capmart_registry.catalog.facets import FACETS
 from capmart_registry.catalog.queries import MAX_FILTER_VALUES, ListQuery
@@ -119,7 +118,7 @@ _recent = _Recent()
 
 
 def _bytes(view: View) -> bytes:
-    return canonical_bytes(view.as_json())
+    return view.model_dump_json(exclude_none=True, by_alias=True).encode()
 
 
 def _answer(request: Request, body: bytes) -> Response:

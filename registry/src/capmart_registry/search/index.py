@@ -161,9 +161,20 @@ def read_cursor(index: tantivy.Index) -> int:
 
 
 def ask(index: tantivy.Index, query: SearchQuery) -> SearchAnswer:
-    """Answer ``query`` from what the index held when it was last reloaded."""
+    """Answer ``query`` from what the index held when it was last reloaded.
+
+    Where nothing matches the words as they are written, words that differ by one letter are let in: looking for those
+    takes most of the time, and a person who wrote rightly does not want them.
+    """
+    words = query_words(query.text)
+    answer = _ask(index, query, [_word_query(index.schema, word) for word in words])
+    if answer.total or not any(_may_differ(word) for word in words):
+        return answer
+    return _ask(index, query, [_word_query(index.schema, word, fuzzy=True) for word in words])
+
+
+def _ask(index: tantivy.Index, query: SearchQuery, text: Sequence[tantivy.Query]) -> SearchAnswer:
     fields = index.schema
-    text = [_word_query(fields, word) for word in query_words(query.text)]
     chosen = {facet: codes for facet, codes in query.filters.items() if codes}
     base = [*text, tantivy.Query.term_set_query(fields, "state", list(query.states))]
     filters = {name: tantivy.Query.term_set_query(fields, name, list(codes)) for name, codes in chosen.items()}
@@ -198,12 +209,16 @@ def _counts(
     }
 
 
-def _word_query(fields: tantivy.Schema, word: Word) -> tantivy.Query:
-    in_title, in_body = (_in_field(fields, name, word) for name in ("title", "body"))
+def _may_differ(word: Word) -> bool:
+    return not word.han and len(word.terms) == 1 and len(word.terms[0]) >= _FUZZY_FROM
+
+
+def _word_query(fields: tantivy.Schema, word: Word, *, fuzzy: bool = False) -> tantivy.Query:
+    in_title, in_body = (_in_field(fields, name, word, fuzzy=fuzzy) for name in ("title", "body"))
     return _any_of([tantivy.Query.boost_query(in_title, _TITLE_BOOST), in_body])
 
 
-def _in_field(fields: tantivy.Schema, name: str, word: Word) -> tantivy.Query:
+def _in_field(fields: tantivy.Schema, name: str, word: Word, *, fuzzy: bool) -> tantivy.Query:
     if len(word.terms) > 1:
         return tantivy.Query.phrase_query(fields, name, list(word.terms))
     term = word.terms[0]
@@ -216,7 +231,7 @@ def _in_field(fields: tantivy.Schema, name: str, word: Word) -> tantivy.Query:
     ways = [tantivy.Query.boost_query(exact, 2.0)]
     if word.last:
         ways.append(tantivy.Query.regex_query(fields, name, f"{term}.*"))
-    if len(term) >= _FUZZY_FROM:
+    if fuzzy and _may_differ(word):
         ways.append(tantivy.Query.boost_query(tantivy.Query.fuzzy_term_query(fields, name, term), 0.5))
     return _any_of(ways)
 
