@@ -10,10 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from capmart_core.errors import CapmartError
+from tests.benchmarks.center import measure as center
 from tests.benchmarks.figures import Figure, save, table
 from tests.benchmarks.sandbox import measure as sandbox
+from tests.benchmarks.search import measure as search
 
-AREAS: dict[str, Callable[[str], list[Figure]]] = {"sandbox": sandbox}
+AREAS: dict[str, Callable[[str], list[Figure]]] = {
+    "sandbox": sandbox,
+    "center": center,
+    "search": search,
+}
 
 
 def main() -> int:
