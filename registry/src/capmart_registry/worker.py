@@ -17,7 +17,7 @@ from capmart_registry.upstreams.worker import follow_upstreams
 
 _log = logging.getLogger("capmart.worker")
 
-IDLE_S = 0.3
+IDLE_S = 0.05
 
 
 def run(center: Center, stop: threading.Event) -> None:

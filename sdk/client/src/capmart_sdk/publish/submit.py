@@ -15,8 +15,8 @@ from capmart_sdk.publish.package import Progress, Pushed, push_package
 from capmart_sdk.publish.statements import publish_statement
 
 DECIDED = frozenset({"listed", "rejected", "failed"})
-POLL_S = 0.5
-MAX_POLL_S = 5.0
+POLL_S = 0.05
+MAX_POLL_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def wait_for_review(
             reason = f"submission {submission.id} is still {submission.state} after {timeout_s:g} s"
             raise CenterUnavailable(center=client.url, reason=reason)
         time.sleep(pause)
-        pause = min(pause * 1.2, MAX_POLL_S)
+        pause = min(pause * 1.3, MAX_POLL_S)
         submission = client.submission(submission.id)
         if submission.state != seen and on_state is not None:
             on_state(submission)
