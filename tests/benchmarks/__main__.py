@@ -11,6 +11,7 @@ from pathlib import Path
 
 from capmart_core.errors import CapmartError
 from tests.benchmarks.center import measure as center
+from tests.benchmarks.federation import measure as federation
 from tests.benchmarks.figures import Figure, save, table
 from tests.benchmarks.sandbox import measure as sandbox
 from tests.benchmarks.search import measure as search
@@ -19,6 +20,7 @@ AREAS: dict[str, Callable[[str], list[Figure]]] = {
     "sandbox": sandbox,
     "center": center,
     "search": search,
+    "federation": federation,
 }
 
 
