@@ -134,3 +134,7 @@ class RunningCenter:
         answer = httpx.request(method, f"{self.url}{path}", headers=headers, json=body, timeout=30)
         assert answer.status_code == expect, f"{method} {path}: {answer.status_code} {answer.text[:2000]}"
         return answer.json() if answer.content else None
+
+    def api_text(self, path: str) -> str:
+        """What it answers to anybody, as text."""
+        return httpx.get(f"{self.url}{path}", timeout=30).raise_for_status().text

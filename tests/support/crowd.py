@@ -58,7 +58,7 @@ def manifests(count: int, *, seed: int = 2026) -> Iterator[dict[str, Any]]:
             title={"zh": f"{machine_zh}{task_zh}{number}", "en": f"{machine_en} {task_en} {number}"},
             summary={
                 "zh": f"面向{industry.title.zh}的{machine_zh}{task_zh}，输入运行数据，给出结果与依据。",
-                "en": f"{task_en} of a {machine_en} in {industry.title.en}: from operating data to a result with reasons.",
+                "en": f"{task_en} of a {machine_en} in {industry.title.en}: a result with reasons from operating data.",
             },
             taxonomy={
                 "subkind": chance.choice(subkinds.codes(kind)),

@@ -7,12 +7,13 @@ import logging
 import os
 import socket
 import sys
+from typing import Any
 
 from granian import Granian
 from granian.constants import Interfaces, Loops
 
 from capmart_core.errors import SettingsInvalid
-from capmart_registry import schema
+from capmart_registry import schema, stopping
 from capmart_registry.center import Center
 from capmart_registry.settings import PREFIX, CenterSettings
 
@@ -35,7 +36,7 @@ def serve(settings: CenterSettings) -> None:
     center.close()
     _check_port(settings)
     os.environ[f"{PREFIX}DATA"] = str(settings.data.absolute())  # how the serving processes know which center
-    Granian(
+    _Server(
         "capmart_registry.app:create_app",
         address=settings.listen_host,
         port=settings.listen_port,
@@ -49,6 +50,15 @@ def serve(settings: CenterSettings) -> None:
         websockets=False,
         respawn_failed_workers=True,
     ).serve()
+
+
+class _Server(Granian):  # type: ignore[misc, valid-type]  # which class it is depends on how Python was built
+    """Tells its processes that the end is near, so that waiting polls are answered and do not hold it up."""
+
+    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+        """What SIGTERM and SIGINT do."""
+        stopping.requested.set()
+        super().signal_handler_interrupt(*args, **kwargs)
 
 
 def _check_port(settings: CenterSettings) -> None:

@@ -45,6 +45,20 @@ def test_given_a_passphrase_then_the_key_needs_it(tmp_path: Path, monkeypatch: p
     assert store.signer("acme").public == made.public
 
 
+def test_given_only_the_private_half_was_brought_here_then_the_public_one_is_made_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = KeyStore(tmp_path / "keys")
+    made = {name: store.new(name, passphrase=secret) for name, secret in (("open", None), ("locked", "secret"))}
+    for name in made:
+        store.path(name).with_suffix(".pub").unlink()
+    assert store.show("open") == made["open"]
+    with pytest.raises(InvalidKey):
+        store.show("locked")
+    monkeypatch.setenv("CAPMART_KEY_PASSPHRASE", "secret")
+    assert store.show("locked") == made["locked"]
+
+
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "x" * 65, "名"])
 def test_given_a_name_that_is_no_file_name_then_it_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidIdentifier):

@@ -9,6 +9,7 @@ from typing import Self
 import anyio.to_thread
 from sqlmodel import select
 
+from capmart_registry import stopping
 from capmart_registry.center import Center
 from capmart_registry.log.models import CheckpointRow
 
@@ -36,10 +37,13 @@ class Tail:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def beyond(self, origin: str, size: int, wait_s: float) -> None:
-        """Return once the log of ``origin`` has more than ``size`` entries, or after ``wait_s`` seconds."""
+        """Return once the log of ``origin`` has more than ``size`` entries, or after ``wait_s`` seconds.
+
+        At once when the center is told to stop.
+        """
         try:
             async with asyncio.timeout(wait_s), self._changed:
-                await self._changed.wait_for(lambda: self._sizes.get(origin, 0) > size)
+                await self._changed.wait_for(lambda: self._sizes.get(origin, 0) > size or stopping.requested.is_set())
         except TimeoutError:
             return
 
@@ -50,7 +54,7 @@ class Tail:
             except Exception as error:  # noqa: BLE001 - a database away for a moment must not end the watch
                 _log.warning("the logs' sizes could not be read: %s", error)
             else:
-                if sizes != self._sizes:
+                if sizes != self._sizes or stopping.requested.is_set():
                     async with self._changed:
                         self._sizes = sizes
                         self._changed.notify_all()

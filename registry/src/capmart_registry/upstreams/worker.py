@@ -18,6 +18,7 @@ _log = logging.getLogger("capmart.upstreams")
 
 WAIT_S = 10.0
 LOOK_S = 1.0
+LEAVE_S = 0.5
 
 
 def follow_upstreams(center: Center, stop: threading.Event) -> None:
@@ -26,7 +27,7 @@ def follow_upstreams(center: Center, stop: threading.Event) -> None:
     Which worker follows which upstream is settled by leases; that of a worker that died is taken over.
     """
     worker = jobs.worker_name()
-    threads: list[threading.Thread] = []
+    at_work: dict[threading.Thread, Lease] = {}
     while not stop.is_set():
         try:
             _ensure_jobs(center)
@@ -40,9 +41,11 @@ def follow_upstreams(center: Center, stop: threading.Event) -> None:
         name = f"follow {lease.subject}"
         thread = threading.Thread(target=_follow, args=(center, lease, stop), name=name, daemon=True)
         thread.start()
-        threads = [one for one in threads if one.is_alive()] + [thread]
-    for thread in threads:
-        thread.join(timeout=2.0)
+        at_work = {one: held for one, held in at_work.items() if one.is_alive()} | {thread: lease}
+    for thread, lease in at_work.items():
+        thread.join(LEAVE_S)
+        if thread.is_alive():  # it waits for an answer; what it holds goes to the next worker all the same
+            jobs.give_up(center.db, lease)
 
 
 def _ensure_jobs(center: Center) -> None:

@@ -151,6 +151,7 @@ def _verification_json(found: Verification) -> dict[str, object]:
         "ok": found.ok,
         "passed": list(found.passed),
         "state": str(found.state) if found.state else None,
+        "reason": found.reason.model_dump() if found.reason else None,
         "errors": [{"code": error.code, "message": error.message(language())} for error in found.errors],
     }
 
@@ -175,3 +176,5 @@ def _show_verified(found: Sequence[Verification]) -> None:
             say(f"{each.component.name}: {error.message(language())} ({error.code})", style="bold red")
             if advice := error.advice(language()):
                 say(advice)
+        if each.ok and each.state and each.reason:
+            say(f"{each.component.name}: {state_name(str(each.state))}: {tt(each.reason)}", style="bold yellow")

@@ -59,14 +59,19 @@ class KeyStore:
         return sorted(path.stem for path in self._folder.glob("*.pem"))
 
     def show(self, name: str) -> StoredKey:
-        """A key's public half.
+        """A key's public half; made from the private one where only that was brought here.
 
         Raises:
             NotFound: no such key.
+            InvalidKey: the public half is missing, and a passphrase is needed to make it.
         """
         path = self._existing(name)
-        public = PublicKey.parse(path.with_suffix(".pub").read_text(encoding="ascii").strip())
-        return StoredKey(name, public, b"ENCRYPTED" in path.read_bytes()[:64])
+        locked = b"ENCRYPTED" in path.read_bytes()[:64]
+        half = path.with_suffix(".pub")
+        if not half.is_file():
+            passphrase = os.environ.get(PASSPHRASE_VARIABLE) if locked else None
+            half.write_text(f"{Ed25519Signer.load(path, passphrase=passphrase).public}\n", encoding="ascii")
+        return StoredKey(name, PublicKey.parse(half.read_text(encoding="ascii").strip()), locked)
 
     def signer(self, name: str, *, passphrase: str | None = None) -> Ed25519Signer:
         """A key, ready to sign.

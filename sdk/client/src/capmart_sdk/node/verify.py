@@ -17,7 +17,7 @@ from capmart_core.errors import (
 )
 from capmart_core.ledger import KeyFact, ReleaseFact, ReleasePublished, ReleaseState
 from capmart_core.package import verify_tree
-from capmart_core.text import Language
+from capmart_core.text import Language, Text
 from capmart_sdk.follow import NodeStore
 from capmart_sdk.node.lock import LockedComponent
 from capmart_sdk.node.proofs import InclusionProof
@@ -34,12 +34,14 @@ class Verification:
         passed: names of the steps that passed, among ``content``, ``log``, ``signature`` and ``state``.
         errors: what did not, in order.
         state: of the release in the followed log; None when the log does not know it.
+        reason: why it is in that state, as far as somebody said so.
     """
 
     component: LockedComponent
     passed: tuple[str, ...]
     errors: tuple[CapmartError, ...]
     state: ReleaseState | None
+    reason: Text | None = None
 
     @property
     def ok(self) -> bool:
@@ -79,7 +81,9 @@ class Verifier:
                 errors.append(error)
             else:
                 passed.append(name)
-        return Verification(locked, tuple(passed), tuple(errors), fact.state if fact else None)
+        verdict = fact.verdict if fact else None
+        reason = verdict.reason if verdict else None
+        return Verification(locked, tuple(passed), tuple(errors), fact.state if fact else None, reason)
 
     def _content(self, locked: LockedComponent, tree: Path) -> None:
         found = verify_tree(tree, digest=locked.digest).layout.config.digest
