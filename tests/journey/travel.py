@@ -34,6 +34,7 @@ class Journey:
         self.say = narrator
         self.travellers = travellers
         self.runner = "process" if engine_missing() else "docker"
+        self.where = ("the sandbox", "沙箱中") if self.runner == "docker" else ("a plain process", "普通进程中")
         common = {
             "CAPMART_RUNNER": self.runner,
             "CAPMART_SANDBOX_PROCESS_NAMESPACES": "capmart" if self.runner == "process" else "",
@@ -128,15 +129,15 @@ class Journey:
         package.parent.mkdir(exist_ok=True)
         with self.say.step(f"The developer packs and publishes {traveller.id}", f"开发者打包并发布 {traveller.id}"):
             capmart("pack", traveller.project, "--out", package, env=self.developer)
-            self.say.checked("schemas were made inside the sandbox", "数据模式在沙箱内生成")
+            self.say.checked(f"schemas were made in {self.where[0]}", f"数据模式在{self.where[1]}生成")
             done = capmart(
                 "publish", package, "--center", province.url, "--key", "publisher", "--json", env=self.developer
             )
             submission = json.loads(done.stdout)
             assert submission["state"] == "in_review", submission
             self.say.checked(
-                "checked by the center's worker, its examples executed in the sandbox",
-                "中心已完成检测，并在沙箱中实际运行了示例",
+                f"checked by the center's worker, its examples executed in {self.where[0]}",
+                f"中心已完成检测，并在{self.where[1]}实际运行了示例",
             )
             path = f"/api/v1/submissions/{submission['id']}/approve"
             verdict = province.api("POST", path, token=self.tokens["reviewer"], body={})
