@@ -30,7 +30,7 @@ def run(center: Center, stop: threading.Event) -> None:
     ]
     for thread in beside:
         thread.start()
-    with Runners(center.settings) as runners:
+    with Runners(center.settings, lasting=True) as runners:
         _log.info("worker %s is ready", name)
         while not stop.is_set():
             if not _check_one(center, runners, name):

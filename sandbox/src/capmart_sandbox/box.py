@@ -86,6 +86,7 @@ class Box(ABC):
         self._tail = bytearray()
         self._unsettled: str | None = None
         self._clean = True
+        self._first: Frame | None = None
 
     @abstractmethod
     def alive(self) -> bool:
@@ -108,6 +109,17 @@ class Box(ABC):
         self._tail += data
         del self._tail[: -self._log_max]
 
+    def greet(self, hello_s: float) -> None:
+        """Wait until the guest has reported, long before it is told what to load.
+
+        Raises:
+            Unhealthy: it does not report.
+        """
+        try:
+            self._first = self._await(hello_s)
+        except (TimeoutError, GuestGone, GuestDeviated) as error:
+            raise self._unhealthy("its guest does not report", "沙箱内的程序没有应答") from error
+
     def inject(self, order: Mapping[str, Any], passed: socket.socket | None, *, hello_s: float, ready_s: float) -> None:
         """Have the guest load the component and wait until it takes calls.
 
@@ -121,7 +133,7 @@ class Box(ABC):
             Unhealthy: it does not start.
         """
         try:
-            first = self._await(hello_s)
+            first, self._first = self._first or self._await(hello_s), None
             if first.kind == framing.HELLO:
                 deadline = time.monotonic() + ready_s
                 if passed is None:

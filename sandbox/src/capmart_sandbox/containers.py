@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Self
 
 import requests
@@ -14,10 +15,9 @@ from docker import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from capmart_core.errors import EngineUnavailable, StoreFull
-from capmart_core.ports.runner import RunSpec
 from capmart_sandbox.attached import AttachedLine
 from capmart_sandbox.box import Box, Ended
-from capmart_sandbox.owners import COMPONENT_LABEL, OWNER_LABEL, TENANT_LABEL, owner_is_gone, this_owner
+from capmart_sandbox.owners import OWNER_LABEL, owner_is_gone, this_owner
 from capmart_sandbox.rendezvous import Rendezvous
 from capmart_sandbox.settings import SandboxSettings
 from capmart_sandbox.wire import Wire
@@ -26,6 +26,9 @@ _log = logging.getLogger("capmart.sandbox")
 
 HELLO_S = 60.0
 """Time for a container to start and its guest to report: the engine's pace, not the component's."""
+
+OWN_FOLDER = "own"
+"""Where the code of a component lies whose box was there before it."""
 
 _POST_MORTEM_S = 3
 _KILLED = 137
@@ -40,20 +43,21 @@ class Container:
 
     Args:
         client: of the engine.
-        spec: of the component, for the labels.
+        labels: what it is, beside whose it is.
         image: its id.
         host: the hardened host configuration.
         options: further arguments of ``create_container``.
     """
 
-    def __init__(self, client: APIClient, spec: RunSpec, image: str, host: dict[str, Any], **options: Any) -> None:
+    def __init__(
+        self, client: APIClient, labels: Mapping[str, str], image: str, host: dict[str, Any], **options: Any
+    ) -> None:
         self._client = client
-        labels = {OWNER_LABEL: this_owner(), COMPONENT_LABEL: spec.component, TENANT_LABEL: spec.tenant}
         try:
             made = client.create_container(
                 image,
                 host_config=host,
-                labels=labels,
+                labels={OWNER_LABEL: this_owner(), **labels},
                 name=f"capmart-{secrets.token_hex(8)}",
                 healthcheck={"test": ["NONE"]},
                 **options,
@@ -132,7 +136,7 @@ class ContainerBox(Box):
     """One guest in one container, or a component's image with a guest beside it.
 
     Args:
-        spec: of the component.
+        component: for messages.
         settings: of the runner.
         wire: to the guest.
         containers: all of it; the first is the one whose end says why.
@@ -141,16 +145,28 @@ class ContainerBox(Box):
 
     def __init__(
         self,
-        spec: RunSpec,
+        component: str,
         settings: SandboxSettings,
         wire: Wire,
         containers: Sequence[Container],
         rendezvous: Rendezvous | None,
     ) -> None:
         grace, log_max = settings.kill_grace_ms / 1000, settings.log_kib * 1024
-        super().__init__(spec.component, wire, kill_grace_s=grace, log_max=log_max)
+        super().__init__(component, wire, kill_grace_s=grace, log_max=log_max)
         self.containers, self._rendezvous, self._keeps_log = list(containers), rendezvous, False
         self._destroying = threading.Lock()
+
+    def becomes(self, component: str, result_max: int, own: Path) -> None:
+        """What waited is a component's from now on; its code appears in the folder that the guest sees.
+
+        Args:
+            component: for messages.
+            result_max: bytes of its largest answer.
+            own: folder with its wheel unpacked.
+        """
+        assert self._rendezvous is not None  # noqa: S101 - a guest has one
+        self._rendezvous.place(own, OWN_FOLDER)
+        self.component, self.wire.result_max = component, result_max
 
     def joined_by(self, component: Container) -> Self:
         """The same box with the component's own container in it, whose end and log are the ones that matter."""

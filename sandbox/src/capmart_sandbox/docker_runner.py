@@ -22,6 +22,7 @@ from capmart_sandbox.base_image import DESCRIBE, BaseImage, ensure_base_image, g
 from capmart_sandbox.box import Box
 from capmart_sandbox.containers import (
     HELLO_S,
+    OWN_FOLDER,
     Container,
     ContainerBox,
     EngineFailure,
@@ -31,7 +32,9 @@ from capmart_sandbox.containers import (
 from capmart_sandbox.hardening import FILES, IO, LOCK, OWN, USER, host_config
 from capmart_sandbox.http_instance import HttpInstance
 from capmart_sandbox.instances import BoxInstance, CallInstance
-from capmart_sandbox.layers import layer_of
+from capmart_sandbox.layers import is_small, layer_of
+from capmart_sandbox.owners import COMPONENT_LABEL, TENANT_LABEL
+from capmart_sandbox.pool import Pool
 from capmart_sandbox.rendezvous import Door, Rendezvous, sweep_folders
 from capmart_sandbox.settings import SandboxSettings
 from capmart_sandbox.specs import check_runtime, described, http_of, order_for, result_max, thread_environment
@@ -51,6 +54,9 @@ class DockerRunner(Runner):
     Args:
         settings: read from the environment when None.
 
+    Attributes:
+        pool: of containers started beforehand, once :meth:`prepare` was called.
+
     Raises:
         EngineUnavailable: no engine answers.
     """
@@ -63,6 +69,7 @@ class DockerRunner(Runner):
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._base: BaseImage | None = None
+        self.pool: Pool | None = None
         address = _address()
         try:
             self._client = docker.APIClient(
@@ -103,6 +110,13 @@ class DockerRunner(Runner):
         }
         return RunnerInfo("container", base.runtime, detail)
 
+    def prepare(self) -> None:
+        """Let containers wait for components; see the port and the setting ``generic_boxes``."""
+        size = self._settings.generic_boxes
+        with self._lock:
+            if size and self.pool is None:
+                self.pool = Pool(self._generic, size)
+
     def start(self, spec: RunSpec) -> Instance:
         """Start an instance; see the port.
 
@@ -139,6 +153,9 @@ class DockerRunner(Runner):
             return  # a forked copy of the process that owns them
         with self._lock:
             instances, self._instances = self._instances, []
+            pool, self.pool = self.pool, None
+        if pool is not None:
+            pool.close()
         for instance in instances:
             instance.close()
         self._client.close()
@@ -165,7 +182,8 @@ class DockerRunner(Runner):
         own = layer_of(spec.wheels[:1], self._settings, minor=base.runtime.minor)
         locked = layer_of(spec.wheels[1:], self._settings, minor=base.runtime.minor)
         mounts = _present({OWN: own, LOCK: locked, FILES: spec.files})
-        paths = [path for path in (OWN, LOCK) if path in mounts]
+        waiting = self._waiting(spec, mounts, mode) if door is None else None
+        paths = [path for path in (OWN, LOCK) if path in mounts] if waiting is None else [f"{IO}/{OWN_FOLDER}"]
         order = order_for(
             spec,
             self._settings,
@@ -174,8 +192,46 @@ class DockerRunner(Runner):
             tmp="/tmp",  # noqa: S108 - inside the box
             environment={**thread_environment(spec), **_environment(http_of(spec))},
         )
-        box = self._guest(spec, base, spec.limits, mounts, result_max(spec, mode), application=door is not None)
+        box = waiting or self._guest(
+            _labels(spec),
+            base,
+            spec.limits,
+            mounts,
+            component=spec.component,
+            largest=result_max(spec, mode),
+            application=door is not None,
+        )
         return self._injected(box, order, door)
+
+    def _waiting(self, spec: RunSpec, mounts: Mapping[str, Path], mode: str) -> ContainerBox | None:
+        """A container that waited and is this component's now; None where none can be or none is there.
+
+        A container's mounts are settled when it is made, so whatever needs more than small code of its own is started
+        from nothing.
+        """
+        pool = self.pool
+        if pool is None or set(mounts) != {OWN} or not is_small(mounts[OWN]):
+            return None
+        box = pool.take(spec.limits)
+        if box is not None:
+            try:
+                box.becomes(spec.component, result_max(spec, mode), mounts[OWN])
+            except BaseException:
+                box.destroy()
+                box.wire.close()
+                raise
+        return box
+
+    def _generic(self, limits: Limits) -> ContainerBox:
+        """A container of the bare base image that waits for a component."""
+        box = self._guest({}, self._base_image(), limits, {}, component="-", largest=1, application=False)
+        try:
+            box.greet(HELLO_S)
+        except BaseException:
+            box.destroy()
+            box.wire.close()
+            raise
+        return box
 
     def _http_image(self, spec: RunSpec, http: Http, door: Door) -> Box:
         """The component's own image, and beside it a guest that shares its empty network and carries connections.
@@ -184,7 +240,7 @@ class DockerRunner(Runner):
         """
         base, image = self._base_image(), self._component_image(spec)
         order = order_for(spec, self._settings, "forward", paths=(), tmp="/tmp", environment={})  # noqa: S108 - same
-        beside = self._guest(spec, base, _BESIDE, {}, 1, application=True)
+        beside = self._guest(_labels(spec), base, _BESIDE, {}, component=spec.component, largest=1, application=True)
         own = None
         try:
             own = self._component_container(
@@ -210,18 +266,19 @@ class DockerRunner(Runner):
         )
         kept: list[bytes] = []
         wire = attached_wire(own, result_max(spec, "call"), kept.append)
-        box = ContainerBox(spec, self._settings, wire, [own], None)
+        box = ContainerBox(spec.component, self._settings, wire, [own], None)
         own.start()
         return self._injected(box, {"v": 1}, None)
 
     def _guest(
         self,
-        spec: RunSpec,
+        labels: Mapping[str, str],
         base: BaseImage,
         limits: Limits,
         mounts: Mapping[str, Path],
-        largest: int,
         *,
+        component: str,
+        largest: int,
         application: bool,
     ) -> ContainerBox:
         """A container with our guest, which has dialled in."""
@@ -237,7 +294,7 @@ class DockerRunner(Runner):
                 application=application,
             )
             command = guest_command("connect", _HUB)
-            container = Container(self._client, spec, base.id, host, command=command, user=USER)
+            container = Container(self._client, labels, base.id, host, command=command, user=USER)
             container.start()
             sock = rendezvous.accept(HELLO_S, container.running)
         except BaseException as error:
@@ -248,7 +305,7 @@ class DockerRunner(Runner):
                 raise EngineUnavailable(reason="a container of the base image does not start") from error
             raise
         sock.setblocking(False)  # noqa: FBT003 - the socket module's own signature
-        return ContainerBox(spec, self._settings, Wire(sock, result_max=largest), [container], rendezvous)
+        return ContainerBox(component, self._settings, Wire(sock, result_max=largest), [container], rendezvous)
 
     def _component_image(self, spec: RunSpec) -> images.ComponentImage:
         if spec.image is None:
@@ -275,7 +332,7 @@ class DockerRunner(Runner):
             keep_log=keep_log,
             volumes=image.volumes,
         )
-        return Container(self._client, spec, image.id, host, user=image.user, **options)
+        return Container(self._client, _labels(spec), image.id, host, user=image.user, **options)
 
     def _injected(self, box: ContainerBox, order: Mapping[str, Any], door: Door | None) -> Box:
         try:
@@ -286,6 +343,10 @@ class DockerRunner(Runner):
             box.wire.close()
             raise
         return box
+
+
+def _labels(spec: RunSpec) -> dict[str, str]:
+    return {COMPONENT_LABEL: spec.component, TENANT_LABEL: spec.tenant}
 
 
 def _present(mounts: Mapping[str, Path | None]) -> dict[str, Path]:

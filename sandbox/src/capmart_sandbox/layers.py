@@ -25,6 +25,7 @@ from capmart_sandbox.unpack import unpack_wheel
 
 _FORMAT = "1"
 _COMPILE_S = 300
+_SMALL_FILES, _SMALL_BYTES = 200, 4 * 1024 * 1024
 # Compiles in a process of its own, within limits: source from outside may be made to exhaust a parser. It never runs.
 _COMPILE = """
 import compileall, py_compile, resource, sys
@@ -67,6 +68,17 @@ def layer_of(wheels: Sequence[Path], settings: SandboxSettings, *, minor: int) -
     except OSError as error:
         raise StoreFull(store=layers, reason=error) from error
     return done
+
+
+def is_small(layer: Path) -> bool:
+    """Whether a layer is so small that placing it file by file takes no time."""
+    files = bytes_ = 0
+    for folder, _, names in os.walk(layer):
+        files += len(names)
+        if files > _SMALL_FILES:
+            return False
+        bytes_ += sum((Path(folder) / name).stat().st_size for name in names)
+    return bytes_ <= _SMALL_BYTES
 
 
 @contextmanager

@@ -77,6 +77,10 @@ class Rendezvous:
             self._path.unlink(missing_ok=True)
             return sock
 
+    def place(self, tree: Path, name: str) -> None:
+        """Let the guest see ``tree`` as ``name`` in its folder: the same files where that can be, else copies."""
+        shutil.copytree(tree, self.folder / name, copy_function=_link)
+
     def close(self) -> None:
         """Remove the folder."""
         self._listener.close()
@@ -102,6 +106,13 @@ class Door:
         """Remove it."""
         self.listener.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _own_folder(path: Path) -> None:

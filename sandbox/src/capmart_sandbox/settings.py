@@ -70,6 +70,10 @@ class SandboxSettings(BaseSettings):
     engine_timeout_s: Annotated[
         float, Field(gt=0, le=600, description="time for one answer of the engine, seconds")
     ] = 60.0
+    generic_boxes: Annotated[
+        int,
+        Field(ge=0, le=64, description="boxes of each class of limits that a lasting process starts beforehand"),
+    ] = 2
     kill_grace_ms: Annotated[
         int, Field(ge=10, le=10_000, description="how long after a deadline the host ends the whole box, milliseconds")
     ] = 250

@@ -59,10 +59,13 @@ class Wire:
     Args:
         sock: a socket, not blocking; it belongs to the wire from now on.
         result_max: bytes of one result.
+
+    Attributes:
+        result_max: may change with what the guest is to run.
     """
 
     def __init__(self, sock: Line, *, result_max: int) -> None:
-        self._sock, self._result_max = sock, result_max
+        self._sock, self.result_max = sock, result_max
         self._buffer = bytearray()
         self._reading, self._writing = select.poll(), select.poll()
         self._reading.register(sock.fileno(), select.POLLIN)
@@ -121,7 +124,7 @@ class Wire:
         try:
             self._fill(framing.PREFIX.size, deadline)
             kind, header_length, body_length = framing.unpack_prefix(self._buffer)
-            if body_length > (self._result_max if kind == framing.RESULT else _SMALL_BODY):
+            if body_length > (self.result_max if kind == framing.RESULT else _SMALL_BODY):
                 raise framing.FrameError(f"{framing.NAMES[kind]} of {body_length} bytes")  # noqa: TRY301 - as unpack_prefix
             start = framing.PREFIX.size + header_length
             self._fill(start + body_length, deadline)

@@ -14,11 +14,13 @@ from pathlib import Path
 from capmart_core.drivers import load_driver
 from capmart_core.manifest.models import Limits, PythonDelivery
 from capmart_core.ports.runner import Runner, RunSpec
+from capmart_sandbox.docker_runner import DockerRunner
 from tests.benchmarks.figures import Figure, Goal, median
 from tests.support.packages import make_wheel
 
 ROUNDS = {"small": 6, "full": 40}
 CALLS = 10
+POOL_S = 30.0
 GAP_S = 0.01
 SOURCE = b"""from capmart_component import action
 
@@ -44,12 +46,14 @@ def measure(scale: str) -> list[Figure]:
     cold: list[float] = []
     isolated: list[float] = []
     resident: list[float] = []
+    pooled: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         runner: Runner = load_driver("capmart.runners", "docker")
         with runner:
             image = runner.info().detail["base_image"].partition(" ")[0]
             hello = [*HARDENED, image, "python3", "-I", "-S", "-c", "print('hello')"]
             once, lasting = _spec(Path(folder), "isolated"), _spec(Path(folder), "resident")
+            assert isinstance(runner, DockerRunner)
             with runner.start(once) as forked, runner.start(lasting) as kept:
                 for _ in range(ROUNDS[scale]):
                     peer.append(_ms(lambda: subprocess.run(hello, check=True, capture_output=True)))
@@ -58,10 +62,16 @@ def measure(scale: str) -> list[Figure]:
                         for _ in range(CALLS):
                             time.sleep(GAP_S)
                             calls.append(instance.call("add", {"a": 1, "b": 2}).usage.wall_ms)
+                runner.prepare()
+                for _ in range(ROUNDS[scale]):
+                    if runner.pool is None or not runner.pool.wait(once.limits, POOL_S):
+                        raise RuntimeError("no container waits")
+                    pooled.append(_first_result(runner, once))
     beside = median(peer)
     return [
         Figure("warm call, isolated, p50", median(isolated), "ms", beside, "docker run", Goal(1 / 200)),
         Figure("warm call, resident, p50", median(resident), "ms", beside, "docker run", Goal(1 / 600)),
+        Figure("first call from the generic pool, p50", median(pooled), "ms", beside, "docker run", Goal(1 / 25)),
         Figure("cold start to first result, p50", median(cold), "ms", beside, "docker run", Goal(1.0)),
     ]
 

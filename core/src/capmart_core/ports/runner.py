@@ -148,6 +148,9 @@ class Runner(ABC):
             Unhealthy: the import failed; the reason has the traceback's end.
         """
 
+    def prepare(self) -> None:  # noqa: B027 - a runner that starts nothing beforehand has nothing to do
+        """Start beforehand what makes first calls quick; for a process that lasts and will see many components."""
+
     def close(self) -> None:  # noqa: B027 - a runner that keeps nothing has nothing to end
         """End every instance this runner started."""
 

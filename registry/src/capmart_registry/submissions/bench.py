@@ -23,10 +23,15 @@ _TRUSTED = "CAPMART_SANDBOX_PROCESS_NAMESPACES"
 
 
 class Runners:
-    """The runners of one worker, started when they are first needed and kept warm between submissions."""
+    """The runners of one worker, started when they are first needed and kept warm between submissions.
 
-    def __init__(self, settings: CenterSettings) -> None:
-        self._settings = settings
+    Args:
+        settings: of the center.
+        lasting: whether the worker stays for what is submitted later.
+    """
+
+    def __init__(self, settings: CenterSettings, *, lasting: bool = False) -> None:
+        self._settings, self._lasting = settings, lasting
         self._started: dict[str, Runner] = {}
         self._stack = ExitStack()
 
@@ -59,6 +64,8 @@ class Runners:
                 self._trust()
             runner: Runner = load_driver(RUNNERS, name)
             self._started[name] = self._stack.enter_context(runner)
+            if self._lasting:
+                runner.prepare()
         return self._started[name]
 
     def _trust(self) -> None:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from capmart_core.errors import CapmartError
 from capmart_sdk.cli.options import NodeDir
-from capmart_sdk.console import language, out, say, t
+from capmart_sdk.console import language, out, say, t, warn
 from capmart_sdk.gateway import TOKEN_VARIABLE, GatewaySettings, build_gateway, serve
 from capmart_sdk.node import Node
 
@@ -71,4 +72,8 @@ def serve_node(
                 )
             sys.stdout.flush()
 
+        try:
+            here.runner().prepare()
+        except CapmartError as error:  # pages, documents and whatever else needs no runner are served all the same
+            warn(error.message(language()))
         serve(gateway, ready)
