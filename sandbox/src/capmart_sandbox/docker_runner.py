@@ -102,6 +102,7 @@ class DockerRunner(Runner):
             "api": str(self._client.api_version),
             "base_image": f"{base.reference} ({base.origin})",
             "oci_runtime": self._settings.runtime or str(engine.get("DefaultRuntime", "")),
+            "runtimes": ", ".join(sorted(engine.get("Runtimes") or ())),
             "security": ", ".join(engine.get("SecurityOptions") or ()) or "-",
             "seccomp": "capmart" if seccomp.supported() else "the engine's default",
             "cgroup": str(engine.get("CgroupVersion", "1")),

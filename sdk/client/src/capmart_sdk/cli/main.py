@@ -32,6 +32,7 @@ _MODULES = {
     "capmart_sdk.cli.installed": ("list", "files"),
     "capmart_sdk.cli.call": ("call",),
     "capmart_sdk.cli.serve": ("serve",),
+    "capmart_sdk.cli.doctor": ("doctor",),
 }
 _OPTIONS_WITH_VALUE = frozenset({"--lang"})
 
