@@ -112,16 +112,15 @@ def _runner(open_runner: Callable[[], Runner]) -> Iterator[Check]:
             en="Install a Docker engine (Debian: apt-get install docker.io) and let this user reach it",
         )
         found = Text(
-            zh="没有引擎：组件以普通进程运行，没有隔离", en="none: components run as plain processes, unisolated"
+            zh="没有：仅受信任的组件可以普通进程运行，没有隔离",
+            en="none: trusted components alone run, as plain processes without isolation",
         )
         yield Check("engine", Level.WARN, title, found, advice)
-    else:
-        facts = ", ".join(f"{name} {value}" for name, value in info.detail.items() if name in _SHOWN)
-        yield Check("engine", Level.OK, title, Text(zh=facts, en=facts))
-    runtime = str(info.runtime)
-    yield Check(
-        "runtime", Level.OK, Text(zh="基础镜像运行时", en="Runtime of the base image"), Text(zh=runtime, en=runtime)
-    )
+        return
+    facts = ", ".join(f"{name} {value}" for name, value in info.detail.items() if name in _SHOWN)
+    yield Check("engine", Level.OK, title, Text(zh=facts, en=facts))
+    runtime, base = str(info.runtime), Text(zh="基础镜像运行时", en="Runtime of the base image")
+    yield Check("runtime", Level.OK, base, Text(zh=runtime, en=runtime))
     trial = Text(zh="试运行组件", en="A component on trial")
     try:
         probed = probe(runner)
