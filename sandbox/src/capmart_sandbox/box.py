@@ -47,6 +47,9 @@ class Outcome:
         header: what the guest said of the failure.
         log: what the call printed, within its allowance.
         log_dropped: bytes beyond it.
+        cpu_ms: processor time, as the kernel counted it.
+        peak_mib: peak memory, likewise.
+        at_pids: whether the kernel refused it another process or thread.
     """
 
     error: str | None = None
@@ -56,6 +59,7 @@ class Outcome:
     log_dropped: int = 0
     cpu_ms: float | None = None
     peak_mib: float | None = None
+    at_pids: bool = False
     _dropped_here: int = 0
 
     def use(self, header: Mapping[str, Any]) -> None:
@@ -236,6 +240,7 @@ class Box(ABC):
             outcome.add_log(frame.body, self._log_max)
         _expect(frame.kind == framing.DONE, frame)
         outcome.use(frame.header)
+        outcome.at_pids = frame.header.get("pids") is True
         self._clean = frame.header.get("clean") is True
 
     def _next_of(self, call_id: str, end: float) -> Frame:

@@ -33,6 +33,8 @@ from capmart_sandbox.box import Box, Outcome, clean_log
 from capmart_sandbox.settings import SandboxSettings
 
 _REASON_CHARS = 4000
+_LIMITS = {"timeout": "deadline", "oom": "memory", "output_too_large": "output"}
+"""Which limit of the manifest a kind of failure means that the call ran into."""
 
 
 class BoxInstance(Instance):
@@ -118,8 +120,10 @@ class BoxInstance(Instance):
         with self._turn:
             self._give_up()
 
-    def _failure(self, action: str, outcome: Outcome, deadline_s: float) -> ComponentFailed:
-        """The error that a caller sees, with what the call printed and used among its data."""
+    def _failure(
+        self, action: str, outcome: Outcome, deadline_s: float, wall_ms: float | None = None
+    ) -> ComponentFailed:
+        """The error that a caller sees: among its data which limit ended the call, what it printed and what it used."""
         header, limits = outcome.header, self.spec.limits
         reason = str(header.get("reason", ""))[:_REASON_CHARS]
         reason_zh = str(header.get("reason_zh", reason))[:_REASON_CHARS]
@@ -138,9 +142,10 @@ class BoxInstance(Instance):
         }
         fallback = (Crashed, {"reason": reason, "reason_zh": reason_zh})
         kind, data = kinds.get(outcome.error or "", fallback)
-        usage = {"cpu_ms": outcome.cpu_ms, "peak_mib": outcome.peak_mib}
+        ended_by = _LIMITS.get(outcome.error or "") or ("pids" if outcome.at_pids else None)
+        usage = {"wall_ms": wall_ms and round(wall_ms, 3), "cpu_ms": outcome.cpu_ms, "peak_mib": outcome.peak_mib}
         log = {"log": clean_log(outcome.log), "log_dropped": outcome.log_dropped}
-        return kind(component=self.spec.component, action=action, **data, **log, **usage)
+        return kind(component=self.spec.component, action=action, **data, **log, **usage, ended_by=ended_by)
 
     def _value(self, action: str, body: bytes) -> Json:
         try:
@@ -168,7 +173,7 @@ class CallInstance(BoxInstance):
             if outcome.error is not None and not box.settle():
                 self._give_up()
         if outcome.error is not None:
-            raise self._failure(action, outcome, deadline_s)
+            raise self._failure(action, outcome, deadline_s, wall_ms)
         value = self._value(action, outcome.body)
         usage = Usage(round(wall_ms, 3), outcome.cpu_ms, outcome.peak_mib)
         return CallResult(value, clean_log(outcome.log), outcome.log_dropped, usage)

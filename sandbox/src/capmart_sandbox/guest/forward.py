@@ -36,7 +36,7 @@ class Application:
     """
 
     def __init__(self, channel: Channel, serve: Callable[[], object], *, own_box: bool) -> None:
-        self._oom = system.OomCounter()
+        self._oom = system.oom_counter()
         log_read, log_write = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:

@@ -28,6 +28,7 @@ class Call:
 
     def __init__(self, call_id: str, deadline: float, log_max: int) -> None:
         self.id, self.deadline, self.log_left, self.log_dropped = call_id, deadline, log_max, 0
+        self.failed = False
 
 
 class Reply:
@@ -165,7 +166,7 @@ class Supervisor:
         self._channel, self._actions = channel, actions
         self._output_max, self._log_max, self._tmp = output_max, log_max, tmp
         self._own_box, self._resident = own_box, resident
-        self._oom = system.OomCounter()
+        self._oom, self._pids = system.oom_counter(), system.pids_counter()
         self._posture = system.posture()
         self._buffer = bytearray(_CHUNK)
         self._before_s = 0.0
@@ -191,6 +192,7 @@ class Supervisor:
 
     def _fork(self) -> Child:
         self._oom.rose()
+        self._pids.rose()
         request_read, request_write = os.pipe()
         reply_read, reply_write = os.pipe()
         log_read, log_write = os.pipe()
@@ -233,8 +235,8 @@ class Supervisor:
             self._drain(call, child, _DRAIN_ROUNDS)
             child.close()
             clean = system.wipe(self._tmp) and system.posture() == self._posture and not self._resident
-        done = _usage(total.cpu_s, total.peak_kib, call)
-        self._channel.send(framing.DONE, {"id": call.id, "clean": clean, **done})
+        done = {"clean": clean, "pids": call.failed and self._pids.rose()}
+        self._channel.send(framing.DONE, {"id": call.id, **done, **_usage(total.cpu_s, total.peak_kib, call)})
         return child if stays else None
 
     def _relay(self, call: Call, child: Child) -> bool:
@@ -284,10 +286,12 @@ class Supervisor:
             self._channel.send_raw(framing.pack(framing.RESULT, header, len(body)), body)
             body.release()
         reply.zero()
+        call.failed = header["ok"] is not True
         return header.get("error") not in {"oom", "no_result"}
 
     def _fail(self, call: Call, error: str, **more: object) -> bool:
         """Say what went wrong at once; what it used follows with DONE."""
+        call.failed = True
         self._channel.send(framing.RESULT, {"id": call.id, "ok": False, "error": error, **more})
         return False
 

@@ -75,16 +75,15 @@ def limit_memory(mib: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (wanted, wanted))
 
 
-class OomCounter:
-    """How many processes the kernel killed for want of memory in this box."""
+class Counter:
+    """A number that the kernel counts up for this box, such as how often it refused another process.
 
-    _PLACES = (
-        ("/sys/fs/cgroup/memory.events", b"oom_kill "),
-        ("/sys/fs/cgroup/memory/memory.oom_control", b"oom_kill "),
-    )
+    Args:
+        places: files of the box's own control group, of either version, and the word before the number.
+    """
 
-    def __init__(self) -> None:
-        self._place = next(((path, key) for path, key in self._PLACES if os.access(path, os.R_OK)), None)
+    def __init__(self, places: tuple[tuple[str, bytes], ...]) -> None:
+        self._place = next(((path, key) for path, key in places if os.access(path, os.R_OK)), None)
         self._seen = self._read()
 
     def _read(self) -> int:
@@ -104,6 +103,21 @@ class OomCounter:
         """Whether the count is higher than at the last call of this method."""
         before, self._seen = self._seen, self._read()
         return self._seen > before
+
+
+def oom_counter() -> Counter:
+    """Processes that the kernel killed for want of memory."""
+    return Counter(
+        (
+            ("/sys/fs/cgroup/memory.events", b"oom_kill "),
+            ("/sys/fs/cgroup/memory/memory.oom_control", b"oom_kill "),
+        )
+    )
+
+
+def pids_counter() -> Counter:
+    """Processes and threads that the kernel refused to make."""
+    return Counter((("/sys/fs/cgroup/pids.events", b"max "), ("/sys/fs/cgroup/pids/pids.events", b"max ")))
 
 
 def posture() -> tuple[Any, ...]:

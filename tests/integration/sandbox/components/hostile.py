@@ -109,6 +109,14 @@ def fill() -> dict[str, Any]:
             return {"mib": written >> 20, "error": error.errno}
 
 
+@action(title_zh="写满再占内存", title_en="Fill the temporary folder, then allocate")
+def fill_and_allocate(mib: int) -> int:
+    with suppress(OSError), (TMP / "big").open("wb") as file:
+        while True:
+            file.write(bytes(1 << 20))
+    return len([os.urandom(1 << 20) for _ in range(mib)])
+
+
 @action(title_zh="留文件", title_en="Leave files")
 def leave_files() -> int:
     (TMP / "note").write_text("for the next call")
