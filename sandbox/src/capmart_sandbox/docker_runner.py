@@ -20,6 +20,7 @@ from capmart_core.ports.runner import Instance, Json, Runner, RunnerInfo, RunSpe
 from capmart_sandbox import images, seccomp
 from capmart_sandbox.base_image import DESCRIBE, BaseImage, ensure_base_image, guest_command
 from capmart_sandbox.box import Box
+from capmart_sandbox.concurrent import ConcurrentInstance
 from capmart_sandbox.containers import (
     HELLO_S,
     OWN_FOLDER,
@@ -31,7 +32,7 @@ from capmart_sandbox.containers import (
 )
 from capmart_sandbox.hardening import FILES, IO, LOCK, OWN, USER, host_config
 from capmart_sandbox.http_instance import HttpInstance
-from capmart_sandbox.instances import BoxInstance, CallInstance
+from capmart_sandbox.instances import CallInstance
 from capmart_sandbox.layers import is_small, layer_of
 from capmart_sandbox.owners import COMPONENT_LABEL, TENANT_LABEL
 from capmart_sandbox.pool import Pool
@@ -65,7 +66,7 @@ class DockerRunner(Runner):
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
         self._settings = settings or SandboxSettings.load()
-        self._instances: list[BoxInstance] = []
+        self._instances: list[Instance] = []
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._base: BaseImage | None = None
@@ -127,10 +128,12 @@ class DockerRunner(Runner):
         _warn_of_permissions(spec)
         check_runtime(spec, self._base_image().runtime)
         http = http_of(spec)
-        instance: BoxInstance
+        instance: Instance
         if http is None:
             launch = self._framed_image if isinstance(spec.delivery, ImageDelivery) else self._python
-            instance = CallInstance(spec, self._settings, lambda: launch(spec))
+            instance = ConcurrentInstance(
+                spec, self._settings, lambda: CallInstance(spec, self._settings, lambda: launch(spec))
+            )
         else:
             instance = self._application(spec, http)
         with self._lock:

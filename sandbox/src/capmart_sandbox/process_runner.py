@@ -24,9 +24,10 @@ from capmart_core.manifest.models import PythonDelivery
 from capmart_core.ports.runner import Instance, Json, Runner, RunnerInfo, RunSpec
 from capmart_sandbox.base_tree import DESCRIBE_MODULES, module_path, runtime_here
 from capmart_sandbox.box import Box, Ended
+from capmart_sandbox.concurrent import ConcurrentInstance
 from capmart_sandbox.guest.system import descendants
 from capmart_sandbox.http_instance import HttpInstance
-from capmart_sandbox.instances import BoxInstance, CallInstance
+from capmart_sandbox.instances import CallInstance
 from capmart_sandbox.layers import layer_of
 from capmart_sandbox.rendezvous import Door, private_folder, sweep_folders
 from capmart_sandbox.settings import SandboxSettings
@@ -70,7 +71,7 @@ class ProcessRunner(Runner):
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
         self._settings = settings or SandboxSettings.load()
-        self._instances: list[BoxInstance] = []
+        self._instances: list[Instance] = []
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._warned = False
@@ -95,9 +96,13 @@ class ProcessRunner(Runner):
         """
         self._check(spec)
         http = http_of(spec)
-        instance: BoxInstance
+        instance: Instance
         if http is None:
-            instance = CallInstance(spec, self._settings, lambda: self._launch(spec, "call"))
+            instance = ConcurrentInstance(
+                spec,
+                self._settings,
+                lambda: CallInstance(spec, self._settings, lambda: self._launch(spec, "call")),
+            )
         else:
             door = Door(self._settings.run_dir)
             instance = HttpInstance(spec, self._settings, lambda: self._launch(spec, "http", door), door, http)

@@ -77,9 +77,20 @@ class SandboxSettings(BaseSettings):
     kill_grace_ms: Annotated[
         int, Field(ge=10, le=10_000, description="how long after a deadline the host ends the whole box, milliseconds")
     ] = 250
+    concurrency: Annotated[
+        int, Field(ge=1, le=256, description="calls of one component that run at once, each in a box of its own")
+    ] = 4
     queue_timeout_s: Annotated[
-        float, Field(gt=0, le=3600, description="how long a call waits for the calls before it, seconds")
+        float,
+        Field(
+            gt=0,
+            le=3600,
+            description="how long a call waits for those before it, seconds; half its deadline at most",
+        ),
     ] = 30.0
+    idle_s: Annotated[
+        float, Field(gt=0, le=86_400, description="how long a box beyond a component's first waits for calls, seconds")
+    ] = 60.0
     log_kib: Annotated[int, Field(ge=1, le=1024, description="output kept of one call, KiB; more is counted")] = 64
     input_kib: Annotated[int, Field(ge=1, le=65_536, description="largest input of one call, KiB")] = 4096
     nofile: Annotated[int, Field(ge=64, le=65_536, description="open files in a box that runs actions")] = 256

@@ -14,7 +14,7 @@ import docker
 import pytest
 
 from capmart_core.manifest.models import Limits, PythonDelivery
-from capmart_core.ports.runner import Instance, RunSpec
+from capmart_core.ports.runner import Instance, Runner, RunSpec
 from capmart_sandbox.base_tree import runtime_here
 from capmart_sandbox.docker_runner import DockerRunner
 from capmart_sandbox.guest.system import descendants
@@ -106,3 +106,10 @@ def hostile(docker_runner: DockerRunner, specify: Specify) -> Iterator[Instance]
     """The hostile component in one container that all tests of a module share: each must leave it usable."""
     with docker_runner.start(specify("hostile")) as instance:
         yield instance
+
+
+@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.engine)])
+def runner(request: pytest.FixtureRequest) -> Runner:
+    """Each runner in turn."""
+    chosen: Runner = request.getfixturevalue(f"{request.param}_runner")
+    return chosen

@@ -83,13 +83,6 @@ def main():
 """
 
 
-@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.engine)])
-def runner(request: pytest.FixtureRequest) -> Runner:
-    """Each runner in turn."""
-    chosen: Runner = request.getfixturevalue(f"{request.param}_runner")
-    return chosen
-
-
 def example(project: str, name: str) -> Any:
     return json.loads((PLUGINS / project / "examples" / name).read_text("utf-8"))
 

@@ -79,12 +79,6 @@ threading.Event().wait()
 """
 
 
-@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.engine)])
-def runner(request: pytest.FixtureRequest) -> Runner:
-    chosen: Runner = request.getfixturevalue(f"{request.param}_runner")
-    return chosen
-
-
 def test_given_an_import_that_raises_when_started_then_unhealthy_with_the_traceback_r27(
     runner: Runner, specify: Specify
 ) -> None:
@@ -167,7 +161,7 @@ def test_given_a_box_killed_from_outside_when_called_then_it_is_replaced_unseen_
 def test_given_a_call_under_way_when_another_waits_too_long_then_busy(
     sandbox_settings: SandboxSettings, specify: Specify
 ) -> None:
-    with ProcessRunner(sandbox_settings.model_copy(update={"queue_timeout_s": 0.2})) as runner:
+    with ProcessRunner(sandbox_settings.model_copy(update={"queue_timeout_s": 0.2, "concurrency": 1})) as runner:
         instance = runner.start(specify("greeter"))
         thread = threading.Thread(target=instance.call, args=("wait", {"seconds": 1}))
         thread.start()
