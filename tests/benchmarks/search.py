@@ -18,9 +18,9 @@ from capmart_registry.upstreams.store import RegistryStore
 from capmart_sdk.follow import Follower
 from tests.benchmarks.figures import Figure, Goal, percentile
 from tests.benchmarks.load import load
-from tests.benchmarks.peers import postgres
 from tests.benchmarks.serving import serve
 from tests.support.crowd import MACHINES, TASKS, crowded_log, manifests
+from tests.support.postgres import postgres
 from tests.support.registry import SmallCenter
 
 COMPONENTS = {"small": 10_000, "full": 100_000}
@@ -96,7 +96,7 @@ def _parameters(words: str, kind: str | None) -> dict[str, str]:
 
 def _ask_postgres(address: str, count: int, questions: list[tuple[str, str | None]]) -> list[float]:
     """Milliseconds for each question: twenty best by rank, how many there are, and the counts of four facets."""
-    with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as connection:
+    with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
         connection.execute(
             "create table doc (id text, kind text, industry text, scenario text, capability text, words tsvector)"
         )

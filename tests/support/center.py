@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import httpx
 
+from tests.support.postgres import database_of
 from tests.support.processes import CAPMART, Process, free_port
 
 START_S = 60.0
@@ -91,6 +92,9 @@ class RunningCenter:
         """
         port = free_port()
         options = ["--origin", origin, "--title-zh", title_zh, "--title-en", title_en, "--port", str(port), "--json"]
+        database = database_of(folder)
+        if database is not None:
+            options += ["--database-url", database]
         done = capmart("center", "init", "--data", folder, *options, env=env or {})
         return cls(folder, origin, json.loads(done.stdout), port, env or {})
 

@@ -17,13 +17,14 @@ from capmart_registry.center import Center
 from capmart_registry.hooks import center_plugins
 from capmart_registry.log import service as log
 from capmart_registry.search.writer import SearchWriter
-from capmart_registry.settings import CenterSettings
+from capmart_registry.settings import FILE, CenterSettings
 from capmart_registry.submissions import jobs
 from capmart_registry.submissions import service as submissions
 from capmart_registry.submissions.bench import Runners
 from capmart_registry.submissions.intake import CHECK
 from capmart_registry.submissions.views import SubmissionView
 from tests.support.packages import ACTION_CODE, make_package, manifest_json
+from tests.support.postgres import database_of
 
 ORIGIN = "center.zhejiang.example"
 EXAMPLES = manifest_json()["examples"]
@@ -58,6 +59,9 @@ class SmallCenter:
             "process_namespaces": ("acme",),
         }
         folder.mkdir(parents=True, exist_ok=True)
+        database = database_of(folder)
+        if database is not None:  # in the file, so that whoever opens the folder finds the same center
+            (folder / FILE).write_text(f'database_url = "{database}"\n', "utf-8")
         self.folder = folder
         self._made = 0
         self.center = Center(CenterSettings(**{**given, **settings}))

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, TypeDecorator, event, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, TypeDecorator, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlmodel import Session, SQLModel, create_engine
 
-from capmart_core.errors import Busy
+from capmart_core.errors import Busy, SettingsInvalid
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -21,6 +21,10 @@ SQLModel.metadata.naming_convention = {
 }
 
 BUSY_TIMEOUT_MS = 15_000
+ABANDONED_MS = 60_000
+"""PostgreSQL ends a transaction in which nothing was asked for so long: its machine is gone, its lock must not stay."""
+
+_WRITE_LOCK = 0x6361706D
 _WRITE = "capmart_write"
 _BEFORE_COMMIT = "capmart_before_commit"
 _AFTER_COMMIT = "capmart_after_commit"
@@ -52,17 +56,25 @@ class Database:
 
     Args:
         url: SQLAlchemy address.
+
+    Raises:
+        SettingsInvalid: the address is none of SQLite or PostgreSQL, or the driver for PostgreSQL is not installed.
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url
-        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_pre_ping=True, pool_size=20)
-        self._writer = self.engine.execution_options(**{_WRITE: True})
+        address = _parsed(url)
+        self.is_sqlite = address.get_backend_name() == "sqlite"
+        engine = _sqlite_engine(address) if self.is_sqlite else _postgresql_engine(address)
+        self.writer = engine.execution_options(**{_WRITE: True})
+        self.engine = (
+            engine
+            if self.is_sqlite
+            else engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        )
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session for reading; whatever it changed is rolled back."""
+        """A session for reading: all its answers are of one moment, and whatever it changed is rolled back."""
         with Session(self.engine, expire_on_commit=False) as session:
             yield session
 
@@ -70,14 +82,15 @@ class Database:
     def write(self) -> Iterator[Session]:
         """A session in one write transaction, committed on leaving and rolled back on an error.
 
-        On SQLite it is ``BEGIN IMMEDIATE``: one writer at a time, and what was read inside stays true until the commit.
+        One writer at a time in all processes, so that what was read inside stays true until the commit and what one
+        writer committed is seen by the next: on SQLite by ``BEGIN IMMEDIATE``, on PostgreSQL by an advisory lock.
         Actions given to :func:`before_commit` are its last part; those given to :func:`after_commit` run once it is
         durable.
 
         Raises:
             Busy: another writer held the database for too long.
         """
-        with Session(self._writer, expire_on_commit=False) as session:
+        with Session(self.writer, expire_on_commit=False) as session:
             try:
                 session.connection()
                 yield session
@@ -86,7 +99,7 @@ class Database:
                 session.commit()
             except OperationalError as error:
                 session.rollback()
-                if "locked" in str(error.orig):
+                if _is_locked(error):
                     raise Busy(what="database", retry_after=1) from error
                 raise
             except BaseException:
@@ -116,15 +129,54 @@ def after_commit(session: Session, key: str, action: Callable[[], object]) -> No
     session.info.setdefault(_AFTER_COMMIT, {})[key] = action
 
 
-def lock_writes(session: Session, key: int) -> None:
-    """Hold the cluster-wide lock ``key`` until the transaction ends. SQLite's write transaction is such a lock."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.connection().execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+def is_full(error: OperationalError) -> bool:
+    """Whether the database's disk is full."""
+    return getattr(error.orig, "sqlstate", None) == "53100" or "is full" in str(error.orig)
 
 
-def _sqlite_engine(url: str) -> Engine:
+def _is_locked(error: OperationalError) -> bool:
+    return getattr(error.orig, "sqlstate", None) == "55P03" or "is locked" in str(error.orig)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except ArgumentError as error:
+        raise SettingsInvalid(name="database_url", reason="it is no SQLAlchemy address") from error
+    if address.drivername in {"postgres", "postgresql"}:
+        address = address.set(drivername="postgresql+psycopg")
+    if address.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise SettingsInvalid(name="database_url", reason=f"{address.drivername} is neither sqlite nor postgresql")
+    return address
+
+
+def _postgresql_engine(address: URL) -> Engine:
+    settings = {"lock_timeout": BUSY_TIMEOUT_MS, "idle_in_transaction_session_timeout": ABANDONED_MS}
+    try:
+        engine = create_engine(
+            address,
+            pool_size=20,
+            max_overflow=-1,  # as for SQLite
+            pool_pre_ping=True,
+            hide_parameters=True,
+            isolation_level="READ COMMITTED",
+            connect_args={"options": " ".join(f"-c {name}={value}" for name, value in settings.items())},
+        )
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        reason = f"{error}; install it: pip install 'capmart-registry[postgresql]'"
+        raise SettingsInvalid(name="database_url", reason=reason) from error
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(_WRITE, False):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
+
+    return engine
+
+
+def _sqlite_engine(address: URL) -> Engine:
     # Threads bound how many are open at once, so none waits for a connection while it holds another.
-    engine = create_engine(url, pool_size=20, max_overflow=-1)
+    engine = create_engine(address, pool_size=20, max_overflow=-1, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:

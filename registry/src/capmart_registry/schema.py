@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import OperationalError
 
-from capmart_core.errors import SchemaMismatch
+from capmart_core.errors import SchemaMismatch, Unavailable
 from capmart_registry.db import Database
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -14,16 +17,23 @@ _TABLE = "alembic_version"
 
 
 def migrate(db: Database) -> None:
-    """Bring the database to this program's schema; one that has it already is left alone."""
+    """Bring the database to this program's schema; one that has it already is left alone.
+
+    All in one write transaction: of an interrupted migration nothing stays, and of two at once one does it.
+
+    Raises:
+        SchemaMismatch: it is newer than this program.
+        Unavailable: the database does not answer.
+    """
     from alembic import command  # noqa: PLC0415 - takes as long as all the rest of a short command
     from alembic.config import Config  # noqa: PLC0415 - same
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with db.engine.connect() as connection:
+    with _connected(db.writer) as connection:
+        _found(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        connection.commit()
 
 
 def revisions() -> list[str]:
@@ -36,11 +46,29 @@ def check(db: Database) -> None:
 
     Raises:
         SchemaMismatch: it is older or newer than this program.
+        Unavailable: the database does not answer.
     """
+    with _connected(db.engine) as connection:
+        found, wanted = _found(connection), revisions()[-1]
+    if found != wanted:
+        raise SchemaMismatch(found=found or "none", wanted=wanted, age="older")
+
+
+def _found(connection: Connection) -> str | None:
+    """The database's schema; None for an empty database."""
+    if not inspect(connection).has_table(_TABLE):
+        return None
+    found: str | None = connection.scalar(text(f"SELECT version_num FROM {_TABLE}"))  # noqa: S608 - a constant
     known = revisions()
-    with db.engine.connect() as connection:
-        empty = not inspect(connection).has_table(_TABLE)
-        found = None if empty else connection.scalar(text(f"SELECT version_num FROM {_TABLE}"))  # noqa: S608 - a constant
-    if found != known[-1]:
-        age = "older" if found is None or found in known else "newer"
-        raise SchemaMismatch(found=found or "none", wanted=known[-1], age=age)
+    if found is not None and found not in known:
+        raise SchemaMismatch(found=found, wanted=known[-1], age="newer")
+    return found
+
+
+@contextmanager
+def _connected(engine: Engine) -> Iterator[Connection]:
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except OperationalError as error:
+        raise Unavailable(reason=f"the database does not answer: {str(error.orig).splitlines()[0]}") from error

@@ -8,12 +8,20 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import inspect, text
 
 from capmart_core.signing import Ed25519Signer
 from capmart_registry.accounts import service as accounts
 from capmart_registry.accounts.principal import Role, Scope, scopes_of
+from tests.support.postgres import SERVER, postgres
 from tests.support.processes import CAPMART, Process, free_port
 from tests.support.registry import SmallCenter
+
+ON_BOTH = {"accounts", "catalog", "database", "log", "submissions", "upstreams"}
+"""Folders whose tests run on SQLite and on PostgreSQL."""
+
+ON_ONE = {"test_centers.py"}
+"""Of those, what kills processes for a minute; on PostgreSQL the store's own kill loop does."""
 
 PASSWORD = "correct horse battery"
 
@@ -104,16 +112,52 @@ class Served:
         return str(answer.json()["token"])
 
     def in_database(self, secret: str) -> bool:
-        """Whether a text lies anywhere in the database's files."""
+        """Whether a text lies anywhere in the database: in SQLite's files, in PostgreSQL's rows."""
+        if not self.center.db.is_sqlite:
+            tables = inspect(self.center.db.engine).get_table_names()
+            with self.center.db.read() as session:
+                return any(
+                    secret in str(row)
+                    for table in tables
+                    for row in session.connection().execute(text(f'SELECT "{table}"::text FROM "{table}"'))  # noqa: S608
+                )
         with sqlite3.connect(self.small.folder / "center.db") as connection:
             connection.execute("PRAGMA wal_checkpoint(FULL)")
         found = [path.read_bytes() for path in self.small.folder.glob("center.db*")]
         return any(secret.encode() in data for data in found)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What a center does to its database is tested on both kinds."""
+    path = metafunc.definition.path
+    chosen = any(mark.args[0] == "database" for mark in metafunc.definition.iter_markers("parametrize"))
+    if not chosen and path.parent.name in ON_BOTH and path.name not in ON_ONE:
+        metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True, scope="module")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A PostgreSQL server for the whole run."""
+    with postgres(durable=False) as address:
+        if address is None:
+            pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+        yield address
+
+
+@pytest.fixture(scope="module", autouse=True)
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The kind of database that centers made in this module have."""
+    kind: str = getattr(request, "param", "sqlite")
+    with pytest.MonkeyPatch.context() as patch:
+        if kind == "postgresql":
+            patch.setenv(SERVER, request.getfixturevalue("postgres_server"))
+        yield kind
+
+
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A center of the module's own, served."""
+    del database
     made = Served(tmp_path_factory.mktemp("served") / "center")
     try:
         made.start()

@@ -29,6 +29,15 @@ def init(
     title_zh: Annotated[str, typer.Option(help=t("Its name in Chinese", "中文名称"))],
     title_en: Annotated[str, typer.Option(help=t("Its name in English", "英文名称"))],
     port: Annotated[int, typer.Option(min=1, max=65_535, help=t("TCP port to listen on", "监听端口"))] = 8470,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            help=t(
+                "Address of the database, for example postgresql://USER@HOST/NAME; SQLite in the folder when not given",
+                "数据库地址，例如 postgresql://USER@HOST/NAME；不填则使用目录内的 SQLite",
+            )
+        ),
+    ] = None,
     admin: Annotated[str, typer.Option(help=t("Name of the first administrator", "首个管理员账号"))] = "admin",
     as_json: AsJson = False,
 ) -> None:
@@ -37,7 +46,10 @@ def init(
     if (folder / FILE).exists():
         raise StateConflict(what=str(folder), state="a center already", action="init", needed="empty")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    settings = load_settings(folder, origin=origin, title_zh=title_zh, title_en=title_en, listen_port=port)
+    given: dict[str, str | int] = {"origin": origin, "title_zh": title_zh, "title_en": title_en, "listen_port": port}
+    if database_url is not None:
+        given["database_url"] = database_url
+    settings = load_settings(folder, **given)
     if not settings.log_key_path.exists():  # a run that was killed half way begins again with the same key
         settings.log_key_path.parent.mkdir(mode=0o700, exist_ok=True)
         Ed25519Signer.generate().save(settings.log_key_path)
@@ -50,8 +62,8 @@ def init(
         owner = service.ensure_admin(session, admin, password)
         _, token = service.create_token(session, center, owner, scopes=get_args(Scope), label="init")
     log.publish_checkpoint(center)
-    lines = (f"origin = {_quoted(origin)}", f"title_zh = {_quoted(title_zh)}", f"title_en = {_quoted(title_en)}")
-    (folder / FILE).write_text("\n".join([*lines, f"listen_port = {port}"]) + "\n", encoding="utf-8")
+    lines = [f"{name} = {value if isinstance(value, int) else _quoted(value)}" for name, value in given.items()]
+    (folder / FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
     fingerprint = center.signer.public.fingerprint
     if as_json:
         out_json({"origin": origin, "fingerprint": fingerprint, "admin": admin, "password": password, "token": token})

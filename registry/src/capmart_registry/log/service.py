@@ -16,12 +16,9 @@ from capmart_core.times import now_utc
 from capmart_registry.catalog import service as catalog
 from capmart_registry.catalog.ledger_view import DatabaseLedger
 from capmart_registry.center import Center
-from capmart_registry.db import after_commit, lock_writes
+from capmart_registry.db import after_commit
 from capmart_registry.log.models import CheckpointRow, HashRow, LogOrigin, LogRow
 from capmart_registry.log.reader import LogReader, node_reader
-
-_APPEND_LOCK = 0x6361706D
-"""Whoever assigns numbers holds this lock until the commit, so that n is visible before n + 1."""
 
 
 def create_own_log(session: Session, center: Center) -> None:
@@ -35,7 +32,8 @@ def create_own_log(session: Session, center: Center) -> None:
 def append(center: Center, session: Session, envelope: EntryEnvelope, *, report: str | None = None) -> int:
     """Append a statement to the center's log and let the catalog say what follows, all in the caller's transaction.
 
-    The checkpoint that covers it is published once the transaction is durable.
+    Write transactions follow one another, so n is visible before n + 1. The checkpoint that covers the entry is
+    published once the transaction is durable.
 
     Args:
         center: whose log.
@@ -49,7 +47,6 @@ def append(center: Center, session: Session, envelope: EntryEnvelope, *, report:
     Raises:
         CapmartError: the rules of the ledger refuse it; nothing is appended.
     """
-    lock_writes(session, _APPEND_LOCK)
     index = size_of(session, center.origin)
     entry = Entry(accepted=now_utc(), envelope=envelope, report=report)
     changes = interpret(center.origin, center.signer.public, index, entry, DatabaseLedger(session))
@@ -83,7 +80,6 @@ def publish_checkpoint(center: Center, *, force: bool = False) -> bytes:
     if current is not None and not force and current.size == size and not _old(center, current.at):
         return current.note
     with center.db.write() as session:
-        lock_writes(session, _APPEND_LOCK)
         size = size_of(session, center.origin)
         row = session.get(CheckpointRow, center.origin)
         if row is not None and not force and row.size == size and not _old(center, row.at):

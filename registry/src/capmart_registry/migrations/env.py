@@ -29,7 +29,6 @@ def _run(connection: Connection) -> None:
         render_item=_plain,
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
-        transaction_per_migration=True,
     )
     with context.begin_transaction():
         context.run_migrations()

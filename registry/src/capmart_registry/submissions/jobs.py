@@ -70,13 +70,7 @@ def take(db: Database, worker: str, kinds: tuple[str, ...]) -> Lease | None:
     """Lease the job that has been due the longest; None when there is none."""
     now = now_utc()
     free = or_(col(Job.lease).is_(None), col(Job.lease) < now)
-    due = (
-        select(Job)
-        .where(col(Job.kind).in_(kinds), Job.due <= now, free)
-        .order_by(col(Job.due), col(Job.id))
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
+    due = select(Job).where(col(Job.kind).in_(kinds), Job.due <= now, free).order_by(col(Job.due), col(Job.id)).limit(1)
     with db.read() as session:  # most of the time there is nothing, and looking needs no write lock
         if session.exec(due).first() is None:
             return None

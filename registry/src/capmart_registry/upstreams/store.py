@@ -20,6 +20,7 @@ from capmart_registry.catalog.indexing import current_revision
 from capmart_registry.catalog.ledger_view import DatabaseLedger
 from capmart_registry.catalog.service import attach_manifests, store_facts
 from capmart_registry.center import Center
+from capmart_registry.db import is_full
 from capmart_registry.log import service as log
 from capmart_registry.upstreams.filters import Filters
 from capmart_registry.upstreams.models import FollowedLog, RefusedEntry, Upstream
@@ -139,7 +140,7 @@ class RegistryStore:
             with self._db.write() as session:
                 yield session
         except OperationalError as error:
-            if "full" in str(error.orig):
+            if is_full(error):
                 raise StoreFull(store=self._db.engine.url.render_as_string(), reason=str(error.orig)) from error
             raise
 
