@@ -10,6 +10,7 @@ from pathlib import Path
 
 from capmart_core.errors import Busy, StateConflict
 from capmart_core.ports.runner import CallResult, Instance, Json, RunSpec
+from capmart_sandbox.admission import Admission
 from capmart_sandbox.instances import CallInstance
 from capmart_sandbox.settings import SandboxSettings
 
@@ -25,11 +26,14 @@ class ConcurrentInstance(Instance):
     Args:
         spec: of the component.
         settings: of the runner.
+        admission: of the runner; counts who is turned away.
         make: starts one more.
     """
 
-    def __init__(self, spec: RunSpec, settings: SandboxSettings, make: Callable[[], CallInstance]) -> None:
-        self._spec, self._settings, self._make = spec, settings, make
+    def __init__(
+        self, spec: RunSpec, settings: SandboxSettings, admission: Admission, make: Callable[[], CallInstance]
+    ) -> None:
+        self._spec, self._settings, self._admission, self._make = spec, settings, admission, make
         self._most = 1 if getattr(spec.delivery, "isolation", "isolated") == "resident" else settings.concurrency
         self._changed = threading.Condition()
         self._free: list[tuple[CallInstance, float]] = [(make(), time.monotonic())]
@@ -144,4 +148,5 @@ class ConcurrentInstance(Instance):
             raise StateConflict(what=self._spec.component, state="closed", action="call", needed="running")
 
     def _busy(self) -> Busy:
+        self._admission.refused(self._spec)
         return Busy(what=self._spec.component, retry_after=max(1, round(self._spec.limits.deadline_s)))

@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,8 +16,10 @@ from docker.utils import kwargs_from_env
 
 from capmart_core.errors import EngineUnavailable, InvalidPackage
 from capmart_core.manifest.models import Http, ImageDelivery, Limits
+from capmart_core.metrics import Metric
 from capmart_core.ports.runner import Instance, Json, Runner, RunnerInfo, RunSpec
 from capmart_sandbox import images, seccomp
+from capmart_sandbox.admission import Admission
 from capmart_sandbox.base_image import DESCRIBE, BaseImage, ensure_base_image, guest_command
 from capmart_sandbox.box import Box
 from capmart_sandbox.concurrent import ConcurrentInstance
@@ -67,6 +69,7 @@ class DockerRunner(Runner):
     def __init__(self, settings: SandboxSettings | None = None) -> None:
         self._settings = settings or SandboxSettings.load()
         self._instances: list[Instance] = []
+        self._admission = Admission(self._settings.running_calls, self._settings.queue_timeout_s)
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._base: BaseImage | None = None
@@ -132,7 +135,10 @@ class DockerRunner(Runner):
         if http is None:
             launch = self._framed_image if isinstance(spec.delivery, ImageDelivery) else self._python
             instance = ConcurrentInstance(
-                spec, self._settings, lambda: CallInstance(spec, self._settings, lambda: launch(spec))
+                spec,
+                self._settings,
+                self._admission,
+                lambda: CallInstance(spec, self._settings, self._admission, lambda: launch(spec)),
             )
         else:
             instance = self._application(spec, http)
@@ -149,6 +155,10 @@ class DockerRunner(Runner):
         finally:
             box.destroy()
             box.wire.close()
+
+    def metrics(self) -> Sequence[Metric]:
+        """What became of the calls, and what runs; see the port."""
+        return self._admission.metrics()
 
     def close(self) -> None:
         """End every instance and give the engine's connections back."""
@@ -178,7 +188,7 @@ class DockerRunner(Runner):
                 return self._http_image(spec, http, door)
             return self._python(spec, "http", door)
 
-        return HttpInstance(spec, self._settings, launch, door, http)
+        return HttpInstance(spec, self._settings, self._admission, launch, door, http)
 
     def _python(self, spec: RunSpec, mode: str = "call", door: Door | None = None) -> Box:
         """A box of the base image with the component's wheels mounted."""
@@ -196,6 +206,7 @@ class DockerRunner(Runner):
             tmp="/tmp",  # noqa: S108 - inside the box
             environment={**thread_environment(spec), **_environment(http_of(spec))},
         )
+        self._admission.box_started("nothing" if waiting is None else "pool")
         box = waiting or self._guest(
             _labels(spec),
             base,

@@ -14,6 +14,7 @@ from capmart_core.canonical import parse_json
 from capmart_core.errors import ActionNotFound, InvalidJson
 from capmart_core.manifest.models import Http
 from capmart_core.ports.runner import CallResult, RunSpec, Usage
+from capmart_sandbox.admission import Admission
 from capmart_sandbox.box import Box, Ended, Outcome, clean_log
 from capmart_sandbox.guest import framing
 from capmart_sandbox.instances import BoxInstance
@@ -35,13 +36,19 @@ class HttpInstance(BoxInstance):
     """
 
     def __init__(
-        self, spec: RunSpec, settings: SandboxSettings, launch: Callable[[], Box], door: Door, http: Http
+        self,
+        spec: RunSpec,
+        settings: SandboxSettings,
+        admission: Admission,
+        launch: Callable[[], Box],
+        door: Door,
+        http: Http,
     ) -> None:
         self._door, self._http = door, http
         self._watch: _Watch | None = None
         self._suspect = False
         try:
-            super().__init__(spec, settings, launch)
+            super().__init__(spec, settings, admission, launch)
             self._watch = _Watch(self._box) if self._box is not None else None
         except BaseException:
             door.close()

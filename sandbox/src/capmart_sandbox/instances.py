@@ -29,6 +29,7 @@ from capmart_core.errors import (
     TooLarge,
 )
 from capmart_core.ports.runner import CallResult, Instance, Json, RunSpec, Usage
+from capmart_sandbox.admission import Admission
 from capmart_sandbox.box import Box, Outcome, clean_log
 from capmart_sandbox.settings import SandboxSettings
 
@@ -43,11 +44,14 @@ class BoxInstance(Instance):
     Args:
         spec: of the component.
         settings: of the runner.
+        admission: of the runner.
         launch: starts a box that is ready for calls.
     """
 
-    def __init__(self, spec: RunSpec, settings: SandboxSettings, launch: Callable[[], Box]) -> None:
-        self.spec, self.settings = spec, settings
+    def __init__(
+        self, spec: RunSpec, settings: SandboxSettings, admission: Admission, launch: Callable[[], Box]
+    ) -> None:
+        self.spec, self.settings, self._admission = spec, settings, admission
         self._launch = launch
         self._turn = threading.Lock()
         self._closed = False
@@ -57,7 +61,9 @@ class BoxInstance(Instance):
         """Run one action; see the port."""
         limit = self.spec.limits.deadline_s
         deadline = limit if deadline_s is None else min(deadline_s, limit)
-        return self._call(action, self._body(action, value), deadline)
+        body = self._body(action, value)
+        with self._admission.call(self.spec):
+            return self._call(action, body, deadline)
 
     def _body(self, action: str, value: Json) -> bytes:
         try:

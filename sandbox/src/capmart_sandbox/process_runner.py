@@ -15,13 +15,16 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
 from capmart_core.errors import EngineUnavailable, NotIsolated
 from capmart_core.manifest.models import PythonDelivery
+from capmart_core.metrics import Metric
 from capmart_core.ports.runner import Instance, Json, Runner, RunnerInfo, RunSpec
+from capmart_sandbox.admission import Admission
 from capmart_sandbox.base_tree import DESCRIBE_MODULES, module_path, runtime_here
 from capmart_sandbox.box import Box, Ended
 from capmart_sandbox.concurrent import ConcurrentInstance
@@ -72,6 +75,7 @@ class ProcessRunner(Runner):
     def __init__(self, settings: SandboxSettings | None = None) -> None:
         self._settings = settings or SandboxSettings.load()
         self._instances: list[Instance] = []
+        self._admission = Admission(self._settings.running_calls, self._settings.queue_timeout_s)
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._warned = False
@@ -101,11 +105,14 @@ class ProcessRunner(Runner):
             instance = ConcurrentInstance(
                 spec,
                 self._settings,
-                lambda: CallInstance(spec, self._settings, lambda: self._launch(spec, "call")),
+                self._admission,
+                lambda: CallInstance(spec, self._settings, self._admission, lambda: self._launch(spec, "call")),
             )
         else:
             door = Door(self._settings.run_dir)
-            instance = HttpInstance(spec, self._settings, lambda: self._launch(spec, "http", door), door, http)
+            instance = HttpInstance(
+                spec, self._settings, self._admission, lambda: self._launch(spec, "http", door), door, http
+            )
         with self._lock:
             self._instances.append(instance)
         return instance
@@ -123,6 +130,10 @@ class ProcessRunner(Runner):
         finally:
             box.destroy()
             box.wire.close()
+
+    def metrics(self) -> Sequence[Metric]:
+        """What became of the calls, and what runs; see the port."""
+        return self._admission.metrics()
 
     def close(self) -> None:
         """End every instance."""

@@ -80,6 +80,10 @@ class SandboxSettings(BaseSettings):
     concurrency: Annotated[
         int, Field(ge=1, le=256, description="calls of one component that run at once, each in a box of its own")
     ] = 4
+    running_calls: Annotated[
+        int,
+        Field(ge=1, le=4096, description="calls of all components that run at once, shared fairly among tenants"),
+    ] = 32
     queue_timeout_s: Annotated[
         float,
         Field(

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from capmart_core.errors import CallTimeout, ComponentFailed, ComponentRaised, OutOfMemory, OutputTooLarge
+from capmart_core.errors import (
+    Busy,
+    CallTimeout,
+    ComponentFailed,
+    ComponentRaised,
+    NoResult,
+    OutOfMemory,
+    OutputTooLarge,
+)
+from capmart_core.metrics import exposition
 from capmart_core.ports.runner import Instance
-from tests.integration.sandbox.conftest import LIMITS
+from capmart_sandbox.docker_runner import DockerRunner
+from capmart_sandbox.settings import SandboxSettings
+from tests.integration.sandbox.conftest import LIMITS, Specify
 
 pytestmark = pytest.mark.engine
 
@@ -59,3 +73,45 @@ def test_given_a_failure_of_its_own_when_no_limit_was_met_then_none_is_named(hos
     with_bomb_before = ended(hostile, "thread_bomb", {}, ComponentRaised)
     assert with_bomb_before["ended_by"] == "pids"
     assert ended(hostile, "fail", {}, ComponentRaised)["ended_by"] is None
+
+
+def test_given_calls_when_counted_then_each_by_how_it_ended(docker_runner: DockerRunner, specify: Specify) -> None:
+    spec = specify("hostile", component="trusted/counted@1.0.0")
+    with docker_runner.start(spec) as instance:
+        for _ in range(3):
+            instance.call("hello", {})
+        ended(instance, "leave", {}, NoResult)
+    text = exposition(docker_runner.metrics())
+    assert 'capmart_sandbox_calls_total{component="trusted/counted@1.0.0",outcome="ok"} 3\n' in text
+    assert 'capmart_sandbox_calls_total{component="trusted/counted@1.0.0",outcome="no_result"} 1\n' in text
+    assert 'capmart_sandbox_call_seconds_total{component="trusted/counted@1.0.0"} ' in text
+    assert 'capmart_sandbox_boxes_started_total{from="nothing"} ' in text
+
+
+def test_given_one_place_when_a_tenant_has_it_then_another_waits_for_it_and_is_not_forgotten(
+    sandbox_settings: SandboxSettings, specify: Specify
+) -> None:
+    settings = sandbox_settings.model_copy(update={"running_calls": 2})
+    answers: list[object] = []
+    with (
+        DockerRunner(settings) as runner,
+        runner.start(specify("hostile", tenant="greedy")) as greedy,
+        runner.start(specify("hostile", tenant="modest")) as modest,
+    ):
+
+        def hog() -> None:
+            with suppress(Busy):
+                answers.append(greedy.call("sleep", {"seconds": 2}).value)
+
+        threads = [threading.Thread(target=hog) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.5)
+        started = time.monotonic()
+        assert modest.call("hello", {}).value == "hello world 1"
+        assert time.monotonic() - started < 1.5, "it waited behind another tenant's calls"
+        for thread in threads:
+            thread.join()
+        assert "capmart_sandbox_calls_running 0" in exposition(runner.metrics())
+    assert answers
+    assert len(answers) < 4, "the greedy had more than its share"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from capmart_core.identifiers import Runtime
 from capmart_core.manifest.models import ImageDelivery, Limits, Permissions, PythonDelivery
+from capmart_core.metrics import Metric
 
 Json = Any
 
@@ -150,6 +151,10 @@ class Runner(ABC):
 
     def prepare(self) -> None:  # noqa: B027 - a runner that starts nothing beforehand has nothing to do
         """Start beforehand what makes first calls quick; for a process that lasts and will see many components."""
+
+    def metrics(self) -> Sequence[Metric]:
+        """Counts for whoever watches the service; none where nothing is counted."""
+        return ()
 
     def close(self) -> None:  # noqa: B027 - a runner that keeps nothing has nothing to end
         """End every instance this runner started."""
