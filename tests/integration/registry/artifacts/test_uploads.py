@@ -103,7 +103,7 @@ def test_c2_given_fifty_clients_with_the_same_blob_at_once_then_all_succeed_and_
 
     def push() -> int:
         with served.client(bearer) as client:
-            return client.put(begin(client), content=data, params={"digest": digest(data)}).status_code
+            return int(client.put(begin(client), content=data, params={"digest": digest(data)}).status_code)
 
     assert set(at_once(50, push)) == {201}
     copies = [path for path in served.small.folder.rglob(digest(data).removeprefix("sha256:")) if path.is_file()]
