@@ -15,7 +15,7 @@ from capmart_sandbox.instances import CallInstance
 from capmart_sandbox.settings import SandboxSettings
 
 _QUEUE = 2
-"""Calls that may wait, for each that may run."""
+"""Calls that may wait, for each that may run; before the one box of a resident component as many as before several."""
 
 
 class ConcurrentInstance(Instance):
@@ -84,7 +84,7 @@ class ConcurrentInstance(Instance):
             if self._count < self._most:
                 self._count += 1
                 return None
-            if self._waiting >= _QUEUE * self._most:
+            if self._waiting >= _QUEUE * self._settings.concurrency:
                 raise self._busy()
             self._waiting += 1
             try:

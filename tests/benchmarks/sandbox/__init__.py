@@ -11,17 +11,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from capmart_core.drivers import load_driver
 from capmart_core.manifest.models import Limits, PythonDelivery
 from capmart_core.ports.runner import Runner, RunSpec
 from capmart_sandbox.docker_runner import DockerRunner
-from tests.benchmarks.figures import Figure, Goal, median
+from tests.benchmarks.figures import Figure, Goal, median, percentile
+from tests.benchmarks.sandbox.bounds import bounds
+from tests.benchmarks.sandbox.served import calls_per_second, installed
 from tests.support.packages import make_wheel
 
 ROUNDS = {"small": 6, "full": 40}
 CALLS = 10
+LOAD_S = {"small": 5.0, "full": 20.0}
 POOL_S = 30.0
+QUIET_S = 0.3
 GAP_S = 0.01
+INPUT = {"a": 1, "b": 2}
 SOURCE = b"""from capmart_component import action
 
 
@@ -47,40 +51,53 @@ def measure(scale: str) -> list[Figure]:
     isolated: list[float] = []
     resident: list[float] = []
     pooled: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
-        runner: Runner = load_driver("capmart.runners", "docker")
-        with runner:
-            image = runner.info().detail["base_image"].partition(" ")[0]
-            hello = [*HARDENED, image, "python3", "-I", "-S", "-c", "print('hello')"]
-            once, lasting = _spec(Path(folder), "isolated"), _spec(Path(folder), "resident")
-            assert isinstance(runner, DockerRunner)
-            with runner.start(once) as forked, runner.start(lasting) as kept:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with installed(folder) as made:
+            with made.gateway() as port:
+                calls_per_second(port, "acme/once", 1.0)
+                rate = calls_per_second(port, "acme/once", LOAD_S[scale])
+            with made.node() as node, DockerRunner() as runner:
+                image = runner.info().detail["base_image"].partition(" ")[0]
+                hello = [*HARDENED, image, "python3", "-I", "-S", "-c", "print('hello')"]
+                once = _spec(folder)
+                for component in ("acme/once", "acme/kept"):
+                    node.call(component, "add", INPUT)
                 for _ in range(ROUNDS[scale]):
                     peer.append(_ms(lambda: subprocess.run(hello, check=True, capture_output=True)))
                     cold.append(_first_result(runner, once))
-                    for calls, instance in ((isolated, forked), (resident, kept)):
+                    time.sleep(QUIET_S)  # the engine still removes the containers of before
+                    for calls, component in ((isolated, "acme/once"), (resident, "acme/kept")):
                         for _ in range(CALLS):
                             time.sleep(GAP_S)
-                            calls.append(instance.call("add", {"a": 1, "b": 2}).usage.wall_ms)
+                            calls.append(_ms(lambda: node.call(component, "add", INPUT)))  # noqa: B023 - at once
                 runner.prepare()
                 for _ in range(ROUNDS[scale]):
                     if runner.pool is None or not runner.pool.wait(once.limits, POOL_S):
                         raise RuntimeError("no container waits")
+                    time.sleep(QUIET_S)
                     pooled.append(_first_result(runner, once))
+        with DockerRunner() as runner:
+            held = bounds(runner, folder, scale)
     beside = median(peer)
     return [
-        Figure("warm call, isolated, p50", median(isolated), "ms", beside, "docker run", Goal(1 / 200)),
-        Figure("warm call, resident, p50", median(resident), "ms", beside, "docker run", Goal(1 / 600)),
-        Figure("first call from the generic pool, p50", median(pooled), "ms", beside, "docker run", Goal(1 / 25)),
-        Figure("cold start to first result, p50", median(cold), "ms", beside, "docker run", Goal(1.0)),
+        _beside("warm call, isolated, through the node", isolated, beside, 1 / 200),
+        _beside("warm call, resident, through the node", resident, beside, 1 / 600),
+        _beside("first call from the generic pool", pooled, beside, 1 / 25),
+        _beside("cold start to first result", cold, beside, 1.0),
+        Figure("isolated calls through the gateway", rate, "/s", goal=Goal(300, "least", "ours")),
+        *held,
     ]
 
 
-def _spec(folder: Path, isolation: str) -> RunSpec:
+def _beside(name: str, times: list[float], peer: float, goal: float) -> Figure:
+    spread = f"min {min(times):.2f}, p95 {percentile(times, 0.95):.2f}"
+    return Figure(f"{name}, p50 ({spread})", median(times), "ms", peer, "docker run", Goal(goal))
+
+
+def _spec(folder: Path) -> RunSpec:
     wheel = make_wheel(folder, "acme_sum", files={"acme_sum.py": SOURCE})
-    delivery = PythonDelivery.model_validate(
-        {"entry": "acme_sum", "runtimes": ["python3.11-any"], "isolation": isolation}
-    )
+    delivery = PythonDelivery(entry="acme_sum", runtimes=("python3.11-any",))
     return RunSpec("acme/sum@1.0.0", "sha256:" + "0" * 64, delivery, (wheel,), limits=Limits(), tenant="benchmark")
 
 
@@ -88,7 +105,7 @@ def _first_result(runner: Runner, spec: RunSpec) -> float:
     """Until the first result is there; ending the instance is not part of it."""
     started = time.perf_counter()
     with runner.start(spec) as instance:
-        instance.call("add", {"a": 1, "b": 2})
+        instance.call("add", INPUT)
         return (time.perf_counter() - started) * 1000
 
 
