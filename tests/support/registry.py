@@ -166,7 +166,7 @@ class SmallCenter:
         self.check()
         found = self.view(submission)
         if found.state != "in_review":
-            raise AssertionError([finding.message.en for finding in found.findings])
+            raise AssertionError(found.state, [finding.message.en for finding in found.findings])
         return submissions.approve(self.center, REVIEWER, submission)
 
     def index(self) -> None:

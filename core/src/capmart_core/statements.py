@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from capmart_core.manifest.models import Code, DigestText, Id, Kind, VersionText
 from capmart_core.text import Text
@@ -22,7 +22,18 @@ MAX_ENTRY_BYTES = 65_535
 Moment = Annotated[datetime, BeforeValidator(parse_utc), PlainSerializer(format_utc)]
 Origin = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?:/[a-z0-9-]{1,63})*$")]
 NamespaceText = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")]
+_STORABLE = r"^[^\x00]*$"  # databases hold no U+0000
+Organisation = Annotated[str, Field(min_length=1, max_length=200, pattern=_STORABLE)]
 KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _storable(text: Text) -> Text:
+    if "\0" in text.zh or "\0" in text.en:
+        raise ValueError("a text has the character U+0000")
+    return text
+
+
+Reason = Annotated[Text, AfterValidator(_storable)]
 
 
 class _Strict(BaseModel):
@@ -71,7 +82,7 @@ class Yank(_ReleaseStatement):
     """Publisher: no new installs, except where a lock names it."""
 
     op: Literal["yank"] = "yank"
-    reason: Text
+    reason: Reason
 
 
 class Unyank(_ReleaseStatement):
@@ -84,7 +95,7 @@ class Deprecate(_ReleaseStatement):
     """Publisher: use something else from now on."""
 
     op: Literal["deprecate"] = "deprecate"
-    reason: Text
+    reason: Reason
     replacement: Id | None = None
 
 
@@ -92,7 +103,7 @@ class Quarantine(_ReleaseStatement):
     """Center: suspended while something is looked into."""
 
     op: Literal["quarantine"] = "quarantine"
-    reason: Text
+    reason: Reason
 
 
 class Release(_ReleaseStatement):
@@ -105,7 +116,7 @@ class Recall(_ReleaseStatement):
     """Center: stop using it by a deadline."""
 
     op: Literal["recall"] = "recall"
-    reason: Text
+    reason: Reason
     deadline: Moment
     replacement: Id | None = None
 
@@ -114,7 +125,7 @@ class Takedown(_ReleaseStatement):
     """Center: removed for good; its content is no longer served."""
 
     op: Literal["takedown"] = "takedown"
-    reason: Text
+    reason: Reason
 
 
 class List(_ReleaseStatement):
@@ -127,7 +138,7 @@ class Delist(_ReleaseStatement):
     """Center: no longer lists a foreign release."""
 
     op: Literal["delist"] = "delist"
-    reason: Text
+    reason: Reason
 
 
 class NamespaceGrant(_Statement):
@@ -135,7 +146,7 @@ class NamespaceGrant(_Statement):
 
     op: Literal["ns.grant"] = "ns.grant"
     namespace: NamespaceText
-    organisation: Annotated[str, Field(min_length=1, max_length=200)]
+    organisation: Organisation
 
 
 class NamespaceTransfer(_Statement):
@@ -143,7 +154,7 @@ class NamespaceTransfer(_Statement):
 
     op: Literal["ns.transfer"] = "ns.transfer"
     namespace: NamespaceText
-    organisation: Annotated[str, Field(min_length=1, max_length=200)]
+    organisation: Organisation
 
 
 class KeyAdd(_Statement):
@@ -156,7 +167,7 @@ class KeyAdd(_Statement):
     op: Literal["key.add"] = "key.add"
     namespace: NamespaceText
     keyid: KeyId
-    key: Annotated[str, Field(max_length=500)]
+    key: Annotated[str, Field(max_length=500, pattern=_STORABLE)]
 
 
 class KeyRevoke(_Statement):

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy import exc as database
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
@@ -114,6 +114,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(OperationalError, _on_database)
+    app.add_exception_handler(DataError, _on_value)
     app.add_exception_handler(database.TimeoutError, _on_database)
     app.add_exception_handler(Exception, _on_anything)
 
@@ -161,6 +162,12 @@ async def _on_disconnect(request: Request, error: Exception) -> Response:
 async def _on_database(request: Request, error: Exception) -> Response:
     _log.error("%s: database: %s", _named(request), error)
     return answer(errors.Unavailable(reason="the database does not answer"), request)
+
+
+async def _on_value(request: Request, error: Exception) -> Response:
+    """What no rule refuses and PostgreSQL cannot hold: U+0000 in a text, a number out of range."""
+    del error
+    return answer(errors.InvalidRequest(where=_named(request), reason="a value no database can hold"), request)
 
 
 async def _on_anything(request: Request, error: Exception) -> Response:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Index, LargeBinary, String, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from capmart_registry.db import UtcDateTime
@@ -136,7 +136,7 @@ class LedgerKey(SQLModel, table=True):
     keyid: str = Field(primary_key=True, max_length=64)
     key: str = Field(max_length=500)
     added_index: int
-    revoked_from: int | None = Field(default=None)
+    revoked_from: int | None = Field(default=None, sa_type=BigInteger)  # a publisher's word, checked against no log
 
 
 class LedgerRelease(SQLModel, table=True):

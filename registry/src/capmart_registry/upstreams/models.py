@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, Column, Index, LargeBinary
+from sqlalchemy import JSON, BigInteger, Column, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
 from capmart_registry.db import UtcDateTime
@@ -59,7 +59,7 @@ class FollowedLog(SQLModel, table=True):
     origin: str = Field(primary_key=True, max_length=300)
     key: str = Field(max_length=500)
     checkpoint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    size: int
+    size: int = Field(sa_type=BigInteger)  # another's word until all entries are here
     root: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     cursor: int

@@ -21,7 +21,8 @@ REASON = {"zh": "原因", "en": "a reason"}
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCenter]:
+def small(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCenter]:
+    del database  # made anew for each kind of database
     with SmallCenter(tmp_path_factory.mktemp("center")) as center:
         yield center
 
@@ -182,3 +183,22 @@ def test_given_a_publisher_and_a_reviewer_then_the_whole_way_goes_over_http(
     assert client.post(f"{act}/recall", json=recall, headers=reviewer).json()["index"] > listed["log_index"]
     shown = client.get(act).json()
     assert (shown["state"], shown["deadline"], shown["replacement"]) == ("recalled", recall["deadline"], "acme/better")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/components?q=%00&kind=%00",
+        "/api/v1/components/acme/a%00b",
+        "/api/v1/components/acme/adder/releases/1.0%00",
+        "/v2/acme/adder/tags/list?last=%00",
+        "/log/origins/a%00b/checkpoint",
+        "/log/entries?start=9007199254740992",
+        "/log/bodies?start=9007199254740992",
+    ],
+)
+def test_given_values_that_no_database_holds_when_asked_for_then_it_is_the_askers_mistake(
+    client: httpx.Client, path: str
+) -> None:
+    assert client.get(path).status_code < 500
+    assert client.get(path, auth=("a\0b", "c\0")).status_code < 500
