@@ -16,6 +16,7 @@ _log = logging.getLogger("capmart.sandbox")
 
 MAX_CLASSES = 4
 _RETRY_S = 5.0
+_PAUSE_S = 0.05  # after one was taken: its first call, which takes milliseconds, has the processors to itself
 
 
 class ResourceClass(NamedTuple):
@@ -93,6 +94,7 @@ class Pool:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._lacking() is not None)
+                self._changed.wait_for(lambda: self._closed, _PAUSE_S)
                 wanted = self._lacking()
                 if self._closed or wanted is None:
                     return

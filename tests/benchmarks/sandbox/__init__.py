@@ -11,13 +11,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from capmart_core.manifest.models import Limits, PythonDelivery
 from capmart_core.ports.runner import Runner, RunSpec
 from capmart_sandbox.docker_runner import DockerRunner
 from tests.benchmarks.figures import Figure, Goal, median, percentile
-from tests.benchmarks.sandbox.bounds import bounds
+from tests.benchmarks.sandbox.bounds import bounds, hello
 from tests.benchmarks.sandbox.served import calls_per_second, installed
-from tests.support.packages import make_wheel
 
 ROUNDS = {"small": 6, "full": 40}
 CALLS = 10
@@ -26,13 +24,6 @@ POOL_S = 30.0
 QUIET_S = 0.3
 GAP_S = 0.01
 INPUT = {"a": 1, "b": 2}
-SOURCE = b"""from capmart_component import action
-
-
-@action(title_zh="\xe7\x9b\xb8\xe5\x8a\xa0", title_en="Add")
-def add(a: int, b: int) -> int:
-    return a + b
-"""
 HARDENED = (
     *("docker", "run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL", "--user", "65534:65534"),
     *("--security-opt", "no-new-privileges", "--memory", "256m", "--memory-swap", "256m", "--pids-limit", "64"),
@@ -59,12 +50,12 @@ def measure(scale: str) -> list[Figure]:
                 rate = calls_per_second(port, "acme/once", LOAD_S[scale])
             with made.node() as node, DockerRunner() as runner:
                 image = runner.info().detail["base_image"].partition(" ")[0]
-                hello = [*HARDENED, image, "python3", "-I", "-S", "-c", "print('hello')"]
-                once = _spec(folder)
+                greeting = [*HARDENED, image, "python3", "-I", "-S", "-c", "print('hello')"]
+                once = hello(folder, "benchmark")
                 for component in ("acme/once", "acme/kept"):
                     node.call(component, "add", INPUT)
                 for _ in range(ROUNDS[scale]):
-                    peer.append(_ms(lambda: subprocess.run(hello, check=True, capture_output=True)))
+                    peer.append(_ms(lambda: subprocess.run(greeting, check=True, capture_output=True)))
                     cold.append(_first_result(runner, once))
                     time.sleep(QUIET_S)  # the engine still removes the containers of before
                     for calls, component in ((isolated, "acme/once"), (resident, "acme/kept")):
@@ -93,12 +84,6 @@ def measure(scale: str) -> list[Figure]:
 def _beside(name: str, times: list[float], peer: float, goal: float) -> Figure:
     spread = f"min {min(times):.2f}, p95 {percentile(times, 0.95):.2f}"
     return Figure(f"{name}, p50 ({spread})", median(times), "ms", peer, "docker run", Goal(goal))
-
-
-def _spec(folder: Path) -> RunSpec:
-    wheel = make_wheel(folder, "acme_sum", files={"acme_sum.py": SOURCE})
-    delivery = PythonDelivery(entry="acme_sum", runtimes=("python3.11-any",))
-    return RunSpec("acme/sum@1.0.0", "sha256:" + "0" * 64, delivery, (wheel,), limits=Limits(), tenant="benchmark")
 
 
 def _first_result(runner: Runner, spec: RunSpec) -> float:

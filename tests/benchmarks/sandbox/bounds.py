@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import docker
 
@@ -19,7 +20,7 @@ from capmart_core.manifest.models import Limits, PythonDelivery
 from capmart_core.ports.runner import Instance, Runner, RunSpec
 from capmart_sandbox.owners import OWNER_LABEL, this_owner
 from tests.benchmarks.figures import Figure, Goal, median, percentile
-from tests.support.packages import make_wheel
+from tests.support.packages import ACTION_CODE, make_wheel
 
 REPOSITORY = Path(__file__).parents[3]
 HOSTILE = REPOSITORY / "tests" / "integration" / "sandbox" / "components" / "hostile.py"
@@ -46,6 +47,13 @@ def hostile(folder: Path, tenant: str) -> RunSpec:
     delivery = PythonDelivery(entry="hostile", runtimes=("python3.11-any",))
     limits = Limits(memory_mib=128, deadline_s=30, tmp_mib=16)
     return RunSpec("acme/hostile@1.0.0", "sha256:" + "0" * 64, delivery, (wheel,), limits=limits, tenant=tenant)
+
+
+def hello(folder: Path, tenant: str) -> RunSpec:
+    """A component of a few lines, for a tenant."""
+    wheel = make_wheel(folder / tenant, files={"acme_sum.py": ACTION_CODE})
+    delivery = PythonDelivery(entry="acme_sum", runtimes=("python3.11-any",))
+    return RunSpec("acme/sum@1.0.0", "sha256:" + "0" * 64, delivery, (wheel,), tenant=tenant)
 
 
 def bounds(runner: Runner, folder: Path, scale: str) -> list[Figure]:
@@ -118,13 +126,19 @@ def _idle(runner: Runner, folder: Path, count: int) -> float:
     before = _running(client)
     with ExitStack() as stack:
         for number in range(count):
-            stack.enter_context(runner.start(hostile(folder, f"idle{number}"))).call("hello", {})
+            stack.enter_context(runner.start(hello(folder, f"idle{number}"))).call("add", {"a": 1, "b": 2})
         time.sleep(1)
         ours = _running(client) - before
-        inside = sum(client.stats(one, stream=False, one_shot=True)["memory_stats"]["usage"] for one in ours)
+        inside = sum(_used(client.stats(one, stream=False, one_shot=True)["memory_stats"]) for one in ours)
         outside = sum(_shims_bytes(ours).values())
     client.close()
     return float(inside + outside) / count / (1 << 20)
+
+
+def _used(memory: dict[str, Any]) -> int:
+    """Bytes in use without what the kernel may drop at any time, as ``docker stats`` shows it."""
+    details = memory["stats"]
+    return int(memory["usage"] - details.get("total_inactive_file", details.get("inactive_file", 0)))
 
 
 def _running(client: docker.APIClient) -> set[str]:

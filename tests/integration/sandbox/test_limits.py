@@ -115,3 +115,25 @@ def test_given_one_place_when_a_tenant_has_it_then_another_waits_for_it_and_is_n
         assert "capmart_sandbox_calls_running 0" in exposition(runner.metrics())
     assert answers
     assert len(answers) < 4, "the greedy had more than its share"
+
+
+def test_given_many_first_calls_at_once_then_no_more_boxes_start_than_may_run_and_none_gets_a_wrong_answer_r30(
+    sandbox_settings: SandboxSettings, specify: Specify
+) -> None:
+    outcomes: list[object] = []
+    with DockerRunner(sandbox_settings) as runner, runner.start(specify("hostile")) as instance:
+
+        def first(number: int) -> None:
+            try:
+                outcomes.append(instance.call("hello", {"name": str(number)}).value == f"hello {number} 1")
+            except Busy as error:
+                outcomes.append(error.data["retry_after"] == 3)
+
+        threads = [threading.Thread(target=first, args=(number,)) for number in range(50)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        started = next(one for one in runner.metrics() if one.name == "capmart_sandbox_boxes_started_total")
+    assert outcomes == [True] * 50
+    assert sum(started.samples.values()) <= sandbox_settings.concurrency
