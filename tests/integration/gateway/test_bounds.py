@@ -175,5 +175,6 @@ def test_given_another_machine_can_reach_it_then_calls_need_the_token(served: No
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, 'Bearer realm="capmart"')
     wrong = ask(open_to_all, "POST", CALL, json={"a": 1, "b": 2}, headers={"Authorization": "Bearer x"})
     assert wrong.status_code == 401
+    assert ask(open_to_all, "GET", "/metrics").status_code == 401
     right = ask(open_to_all, "POST", CALL, json={"a": 1, "b": 2}, headers={"Authorization": f"Bearer {token}"})
     assert (right.status_code, right.json()) == (200, 3)

@@ -125,6 +125,13 @@ def test_an_answer_on_a_kept_connection_does_not_wait_for_an_acknowledgement(ser
     assert min(times) < 0.03, "the kernel delays an acknowledgement by 40 ms"
 
 
+def test_calls_are_counted_for_prometheus(served: Served) -> None:
+    served.http.post("/components/acme/sum/actions/add", json={"a": 1, "b": 2})
+    answer = served.http.get("/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert '\ncapmart_sandbox_calls_total{component="acme/sum@1.0.0",outcome="ok"} ' in answer.text
+
+
 def test_an_action_of_an_application_is_called(served: Served) -> None:
     answer = served.http.post("/components/acme/counter/actions/add", json={"a": 1.5, "b": 2})
     assert (answer.status_code, answer.json()) == (200, 3.5)

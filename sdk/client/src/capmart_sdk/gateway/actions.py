@@ -16,6 +16,7 @@ from capmart_core.canonical import parse_json
 from capmart_core.errors import CapmartError, InvalidRequest, NotAllowed, NotAuthenticated, TooLarge
 from capmart_core.identifiers import ComponentId, check_action
 from capmart_core.manifest.models import Manifest
+from capmart_core.metrics import CONTENT_TYPE, exposition
 from capmart_sdk.gateway.hosts import host_name
 from capmart_sdk.gateway.openapi import openapi
 from capmart_sdk.gateway.problems import language_of, problem
@@ -56,6 +57,7 @@ class Actions:
                 Route("/components/{namespace}/{name}", _answered(self.component)),
                 Route("/components/{namespace}/{name}/actions/{action}", _answered(self.call), methods=["POST"]),
                 Route("/openapi.json", _answered(self.openapi)),
+                Route("/metrics", _answered(self.metrics)),
             ]
         )
 
@@ -106,6 +108,11 @@ class Actions:
         manifests = await run_in_threadpool(self._manifests)
         return JSONResponse(openapi(manifests, language_of(request), secured=self._token is not None))
 
+    async def metrics(self, request: Request) -> Response:
+        """What became of the calls, as Prometheus reads it; it tells who calls what, so it needs the token, too."""
+        self._check_token(request)
+        return Response(exposition(self._node.metrics()), media_type=CONTENT_TYPE)
+
     async def call(self, request: Request) -> Response:
         """Run one action: the body is its input, the answer its result."""
         self._check_caller(request)
@@ -124,6 +131,9 @@ class Actions:
         # A page elsewhere cannot send this type without asking first, which is never granted.
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise InvalidRequest(where="Content-Type", reason="application/json")
+        self._check_token(request)
+
+    def _check_token(self, request: Request) -> None:
         if self._token is not None:
             scheme, _, given = request.headers.get("authorization", "").partition(" ")
             if scheme.lower() != "bearer" or not secrets.compare_digest(given.strip().encode(), self._token.encode()):

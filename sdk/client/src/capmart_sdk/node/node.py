@@ -15,6 +15,7 @@ from capmart_core.blobs.folder import FolderBlobs
 from capmart_core.errors import Busy
 from capmart_core.identifiers import ComponentId
 from capmart_core.manifest.models import DataFile, Manifest
+from capmart_core.metrics import Metric
 from capmart_core.package import InstalledTree, load_tree
 from capmart_core.ports.runner import CallResult, Instance, Json, Runner
 from capmart_core.text import Language
@@ -256,6 +257,11 @@ class Node:
             if self._runner is None:
                 self._runner = open_runner(self._runner_name)
             return self._runner
+
+    def metrics(self) -> Sequence[Metric]:
+        """What the runner counted since it was opened; nothing before."""
+        with self._lock:
+            return () if self._runner is None else self._runner.metrics()
 
     @property
     def trust(self) -> TrustStore:
