@@ -50,13 +50,16 @@ def token(request: Request, center: CenterDep) -> dict[str, Any]:
 @router.head(_MANIFEST, response_model=None)
 @router.get(_MANIFEST, response_model=None)
 def get_manifest(request: Request, reference: str, repo: Repository, who: Caller, center: CenterDep) -> Response:
-    """A manifest or index, by tag or digest."""
-    wanted = checked_reference(reference)
+    """A manifest or index, by tag or digest; what can be no tag names none."""
+    if ":" in reference:
+        checked_digest(reference)
     with center.db.read() as session:
-        found = service.find_manifest(session, repo, wanted)
+        found = (
+            service.find_manifest(session, repo, reference) if ":" in reference or service.is_tag(reference) else None
+        )
         seen = found is not None and access.may_read(session, who, repo, found.digest)
     if found is None or not seen:
-        refuse_unseen(request, center, OciError("MANIFEST_UNKNOWN", 404, f"no manifest {wanted}"))
+        refuse_unseen(request, center, OciError("MANIFEST_UNKNOWN", 404, f"no manifest {reference[:200]!r}"))
     headers = {"Docker-Content-Digest": found.digest, "ETag": f'"{found.digest}"', "Content-Length": str(found.size)}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers={"ETag": headers["ETag"]})

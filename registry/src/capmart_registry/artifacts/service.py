@@ -165,9 +165,9 @@ def referrers(session: Session, repository: str, digest: str, artifact_type: str
 
 
 def tags(session: Session, repository: str) -> list[RepositoryTag]:
-    """Every tag, in lexical order."""
-    query = select(RepositoryTag).where(RepositoryTag.repository == repository).order_by(col(RepositoryTag.tag))
-    return list(session.exec(query))
+    """Every tag, in lexical order: of code points, whatever the database's collation."""
+    found = session.exec(select(RepositoryTag).where(RepositoryTag.repository == repository))
+    return sorted(found, key=lambda row: row.tag)
 
 
 def read_manifest(data: bytes, media_type: str) -> dict[str, Any]:
