@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -243,3 +244,21 @@ def test_given_a_deleted_blob_then_it_is_gone_and_can_be_pushed_again(dev: httpx
     assert dev.delete(path).status_code == 404
     push_blob(dev, data)
     assert dev.get(path).content == data
+
+
+def test_c2_given_two_manifests_pushed_under_one_tag_at_once_then_all_are_kept_and_the_tag_names_one(
+    served: Any, dev: httpx.Client
+) -> None:
+    rivals = [manifest(dev), manifest(dev)]
+    bearer = dev.headers["authorization"].removeprefix("Bearer ")
+
+    def push(turn: int) -> int:
+        with served.client(bearer) as client:
+            return push_manifest(client, "raced", rivals[turn % 2]).status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(push, range(32))) == {201}
+    assert dev.get(f"{REPO}/manifests/raced").content in rivals
+    for data in rivals:
+        assert dev.get(f"{REPO}/manifests/{digest(data)}").content == data
+    assert tags(dev).count("raced") == 1
