@@ -51,7 +51,7 @@ def check(db: Database) -> None:
     with _connected(db.engine) as connection:
         found, wanted = _found(connection), revisions()[-1]
     if found != wanted:
-        raise SchemaMismatch(found=found or "none", wanted=wanted, age="older")
+        raise SchemaMismatch(found=found or "none", wanted=wanted, age="older", age_zh="较旧")
 
 
 def _found(connection: Connection) -> str | None:
@@ -61,7 +61,7 @@ def _found(connection: Connection) -> str | None:
     found: str | None = connection.scalar(text(f"SELECT version_num FROM {_TABLE}"))  # noqa: S608 - a constant
     known = revisions()
     if found is not None and found not in known:
-        raise SchemaMismatch(found=found, wanted=known[-1], age="newer")
+        raise SchemaMismatch(found=found, wanted=known[-1], age="newer", age_zh="较新")
     return found
 
 
