@@ -12,7 +12,7 @@
     │   ├── LogFrozen, LogCorrupt, ClockWrong, RuntimeMismatch, NamespaceNotHome, OriginNotTrusted, FingerprintMismatch,
     │   ├── NotAuthenticated, NotAllowed, ReleaseImmutable, ReleaseNotInstallable, NotIsolated, SchemaMismatch
     ├── NotFound             it is not there (exit code 4)
-    │   ├── BlobNotFound, ComponentNotFound, ActionNotFound, DriverNotFound, DriverBroken, NotInstalled
+    │   ├── BlobNotFound, ComponentNotFound, ActionNotFound, DriverNotFound, DriverBroken, NotInstalled, KeyNotNamed
     ├── Conflict             somebody was first, or the state does not allow it (exit code 5)
     │   ├── VersionExists, StatementReplayed, StateConflict, Unresolvable
     ├── Unavailable          try again later (exit code 6)
@@ -448,6 +448,16 @@ class NotFound(CapmartError):
     exit_code = 4
     en = "{what} was not found"
     zh = "未找到 {what}"
+
+
+class KeyNotNamed(NotFound):
+    """A command needs a publisher key, and there is none or more than one; ``known`` names those there are."""
+
+    code = "key_not_named"
+    en = "it is not clear which publisher key to use; known here: {known}"
+    zh = "无法确定使用哪个发布密钥；本机已有：{known}"
+    advice_en = "Name it with --key NAME, or make one with: capmart key new NAME"
+    advice_zh = "请用 --key NAME 指明；若没有，请运行：capmart key new NAME"
 
 
 class BlobNotFound(NotFound):

@@ -133,7 +133,12 @@ def load_settings(data: Path | None = None, **overrides: Any) -> CenterSettings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"]) or "settings"
-        hint = "" if (folder / FILE).exists() else f"; there is no {folder / FILE}, run: capmart center init"
-        raise SettingsInvalid(name=name, reason=f"{first['msg']}{hint}") from error
+        if (folder / FILE).exists():
+            raise SettingsInvalid(name=name, reason=first["msg"]) from error
+        raise SettingsInvalid(
+            name=name,
+            reason=f"{first['msg']}; there is no {folder / FILE}, run: capmart center init",
+            reason_zh=f"没有文件 {folder / FILE}，请先运行：capmart center init（{first['msg']}）",
+        ) from error
     except ValueError as error:  # not TOML
         raise SettingsInvalid(name=str(folder / FILE), reason=str(error)) from error

@@ -100,3 +100,33 @@ def test_an_empty_node_is_listed_and_verified(capsys: pytest.CaptureFixture[str]
     assert main(["list", "--node", str(tmp_path / "node"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
     assert main(["verify", "--node", str(tmp_path / "node"), "--json"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["frobnicate"], "没有命令 'frobnicate'"),
+        (["list", "--nope"], "没有选项 --nope"),
+        (["install"], "缺少参数"),
+        (["publish", "nope.tar"], "的值无效：'nope.tar' 不存在"),
+        (["list", "--node"], "选项 '--node' 需要一个值"),
+        (["list", "more"], "多余的参数（more）"),
+        (["new", "acme/x", "--kind", "tol", "--delivery", "python"], "应为 下列之一："),
+    ],
+)
+def test_a_command_line_that_is_wrong_is_explained_in_chinese(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--lang", "zh", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Error" not in told
+    assert "Usage" not in told
+
+
+def test_given_nothing_installed_when_listed_or_verified_then_it_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for command in ("list", "verify"):
+        assert main(["--lang", "zh", command, "--node", str(tmp_path / "node")]) == 0
+        assert "尚未安装任何组件" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from capmart_core.errors import FingerprintMismatch, InvalidIdentifier, InvalidKey, NotFound, StateConflict
+from capmart_core.errors import FingerprintMismatch, InvalidIdentifier, InvalidKey, KeyNotNamed, NotFound, StateConflict
 from capmart_core.signing import Ed25519Signer
 from capmart_sdk.files import read_json, write_json
 from capmart_sdk.keys import Credential, Credentials, KeyStore
@@ -67,11 +67,11 @@ def test_given_a_name_that_is_no_file_name_then_it_is_refused(tmp_path: Path, na
 
 def test_given_no_key_or_two_then_it_is_not_clear_which_one(tmp_path: Path) -> None:
     store = KeyStore(tmp_path / "keys")
-    with pytest.raises(NotFound):
+    with pytest.raises(KeyNotNamed, match="known here: -"):
         store.only()
     store.new("a")
     store.new("b")
-    with pytest.raises(NotFound, match="a, b"):
+    with pytest.raises(KeyNotNamed, match="a, b"):
         store.only()
     with pytest.raises(NotFound):
         store.signer("c")

@@ -11,7 +11,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from capmart_core.errors import SettingsInvalid, StateConflict
+from capmart_core.errors import InvalidIdentifier, StateConflict
 from capmart_core.identifiers import ComponentId
 
 KINDS = ("knowledge", "tool", "application")
@@ -47,12 +47,19 @@ def new_project(folder: Path, component: ComponentId, template: Template) -> Pat
         the project's folder.
 
     Raises:
-        SettingsInvalid: there is no such template.
+        InvalidIdentifier: there is no such template.
         StateConflict: the folder is not empty.
     """
     if template not in templates():
         offered = ", ".join(f"{entry.delivery}/{entry.kind}" for entry in templates())
-        raise SettingsInvalid(name="--delivery/--kind", reason=f"{template.delivery}/{template.kind} ∉ {{{offered}}}")
+        raise InvalidIdentifier(
+            what="template (--delivery/--kind)",
+            what_zh="模板（--delivery/--kind）",
+            value=f"{template.delivery}/{template.kind}",
+            expected=f"one of {offered}",
+            expected_zh=f"下列之一：{offered}",
+            example="--delivery python --kind tool",
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StateConflict(what=folder, state="not empty", action="capmart new", needed="empty or absent")
     words = {

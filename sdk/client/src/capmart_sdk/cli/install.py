@@ -139,6 +139,8 @@ def verify(
         out_json([_verification_json(each) for each in found])
     else:
         _show_verified(found)
+        if not found:
+            say(t("Nothing is installed here, so nothing was verified.", "尚未安装任何组件，未核验任何内容。"))
     if not all(each.ok for each in found):
         raise typer.Exit(REFUSED_EXIT)
 

@@ -69,6 +69,8 @@ def list_installed(node: NodeDir = None, *, as_json: AsJson = False) -> None:
         for entry, manifest, state in rows
     )
     out_table(columns, cells, title=str(path))
+    if not rows:
+        say(t("Nothing is installed here yet: capmart install ID", "尚未安装任何组件：capmart install ID"))
 
 
 def files(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.metadata import version as version_of
@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from capmart_core.errors import CapmartError
+from capmart_sdk.cli.usage import show_usage_error
 from capmart_sdk.console import resolve_language, say, show_error, t, use_language, warn
 
 COMMAND_GROUP = "capmart.commands"
@@ -72,9 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _unexpected(error: Exception) -> int:
-    show: Callable[[], None] | None = getattr(error, "show", None)
-    if callable(show) and isinstance(code := getattr(error, "exit_code", None), int):
-        show()  # the command line itself is wrong: typer prints usage and what it did not understand
+    if callable(getattr(error, "show", None)) and isinstance(code := getattr(error, "exit_code", None), int):
+        show_usage_error(error)  # the command line itself is wrong
         return code
     say(t("Error: {error}", "错误：{error}", error=f"{type(error).__name__}: {error}"), style="bold red")
     say(

@@ -40,7 +40,11 @@ def check_url(url: str) -> str:
         usable = False
     if not usable:
         raise InvalidIdentifier(
-            what="address", value=url[:200], expected="http(s)://HOST[:PORT]", example="https://center.example"
+            what="address",
+            what_zh="地址",
+            value=url[:200],
+            expected="http(s)://HOST[:PORT]",
+            example="https://center.example",
         )
     return text
 

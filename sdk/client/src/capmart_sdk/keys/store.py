@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from capmart_core.errors import InvalidIdentifier, NotFound, StateConflict
+from capmart_core.errors import InvalidIdentifier, KeyNotNamed, NotFound, StateConflict
 from capmart_core.signing import Ed25519Signer, PublicKey
 
 PASSPHRASE_VARIABLE = "CAPMART_KEY_PASSPHRASE"  # noqa: S105  # the name of a variable
@@ -90,12 +90,12 @@ class KeyStore:
         """The name of the only key.
 
         Raises:
-            NotFound: there is none, or more than one.
+            KeyNotNamed: there is none, or more than one.
         """
         names = self.names()
         if len(names) == 1:
             return names[0]
-        raise NotFound(what=f"the one key to use ({', '.join(names) or 'make one with: capmart key new NAME'})")
+        raise KeyNotNamed(known=", ".join(names) or "-")
 
     def path(self, name: str) -> Path:
         """The file of a key's private half.
@@ -105,7 +105,12 @@ class KeyStore:
         """
         if _NAME.fullmatch(name) is None:
             raise InvalidIdentifier(
-                what="key name", value=name[:200], expected="letters, digits, . _ -", example="acme"
+                what="key name",
+                what_zh="密钥名称",
+                value=name[:200],
+                expected="letters, digits, . _ -",
+                expected_zh="字母、数字及 . _ -",
+                example="acme",
             )
         return self._folder / f"{name}.pem"
 
