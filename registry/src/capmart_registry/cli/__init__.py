@@ -12,6 +12,7 @@ from capmart_sdk.console import t
 _MODULES = {
     "capmart_registry.cli.setup": ("init", "migrate"),
     "capmart_registry.cli.running": ("serve", "worker", "reindex"),
+    "capmart_registry.cli.storage": ("scrub",),
     "capmart_registry.cli.people": ("org", "account", "token"),
     "capmart_registry.cli.namespaces": ("namespace",),
     "capmart_registry.upstreams.cli": ("upstream",),
