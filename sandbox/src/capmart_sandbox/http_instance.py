@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from capmart_core.canonical import parse_json
-from capmart_core.errors import ActionNotFound, InvalidJson
+from capmart_core.errors import ActionNotFound, InvalidJson, Unhealthy
 from capmart_core.manifest.models import Http
 from capmart_core.ports.runner import CallResult, RunSpec, Usage
 from capmart_sandbox.admission import Admission
@@ -19,6 +19,7 @@ from capmart_sandbox.box import Box, Ended, Outcome, clean_log
 from capmart_sandbox.guest import framing
 from capmart_sandbox.instances import BoxInstance
 from capmart_sandbox.rendezvous import Door
+from capmart_sandbox.restarts import Restarts
 from capmart_sandbox.settings import SandboxSettings
 from capmart_sandbox.wire import FOREVER, GuestDeviated, GuestGone
 
@@ -47,8 +48,10 @@ class HttpInstance(BoxInstance):
         self._door, self._http = door, http
         self._watch: _Watch | None = None
         self._suspect = False
+        self._restarts = Restarts(spec.component)
+        self._start = launch
         try:
-            super().__init__(spec, settings, admission, launch)
+            super().__init__(spec, settings, admission, self._start_when_due)
             self._watch = _Watch(self._box) if self._box is not None else None
         except BaseException:
             door.close()
@@ -74,9 +77,20 @@ class HttpInstance(BoxInstance):
                 watch.join()
             box.wire.close()
 
-    def _usable(self, box: Box) -> bool:  # noqa: ARG002 - the watch is the box's own
+    def _start_when_due(self) -> Box:
+        self._restarts.check()
+        try:
+            return self._start()
+        except Unhealthy as error:
+            self._restarts.ended(str(error.data.get("reason", "")))
+            raise
+
+    def _usable(self, box: Box) -> bool:
         """Its watch reads the line, and knows."""
-        return self._watch is None or not self._watch.ended.is_set()
+        if self._watch is None or not self._watch.ended.is_set():
+            return True
+        self._restarts.ended(box.log_tail())
+        return False
 
     def _ensure_serving(self) -> None:
         with self._live_box() as box:

@@ -14,6 +14,7 @@ import pytest
 from capmart_core.errors import (
     ActionNotFound,
     BadResult,
+    Busy,
     CallTimeout,
     ComponentRaised,
     Crashed,
@@ -140,3 +141,16 @@ def test_given_a_service_that_does_not_come_up_when_started_then_unhealthy_with_
         pytest.raises(Unhealthy, match=said),
     ):
         runner.start(spec)
+
+
+def test_given_a_service_that_crashes_again_when_called_then_it_waits_before_its_next_start(
+    sandbox_settings: SandboxSettings, specify: Specify
+) -> None:
+    spec = specify("service", entry="service:main", http=HTTP, paths=PATHS, limits=LIMITS)
+    with ProcessRunner(sandbox_settings) as runner, runner.start(spec) as instance:
+        for _ in range(2):
+            with pytest.raises(Crashed):
+                instance.call("crash", {})
+        with pytest.raises(Busy) as busy:
+            instance.call("add", {"a": 1, "b": 1})
+        assert 1 <= int(str(busy.value.data["retry_after"])) <= 2
